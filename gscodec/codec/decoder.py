@@ -1,0 +1,129 @@
+"""A segment's bytes to its frames (SPEC.md chapter 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gscodec.base.errors import BadInput
+from gscodec.base.jit import njit
+from gscodec.base.limits import Budget
+from gscodec.codec.model import rotation
+from gscodec.codec.model.channels import channel_groups
+from gscodec.codec.model.rebuild import rebuild_frame
+from gscodec.codec.planes import Planes, dct, read_planes
+from gscodec.codec.segment import MODE_CODED, Model, split_segment
+from gscodec.splats.model import Splats
+
+__all__ = ["Gop", "base_quaternions", "decode_segment", "part_motion"]
+
+
+@njit
+def _chain_quaternions(nearest, turns, out):
+    """out[i] = out[nearest[i]] * turns[i], normalised; identity where there is no neighbour."""
+    for i in range(nearest.shape[0]):
+        j = nearest[i]
+        a0, a1, a2, a3 = 1.0, 0.0, 0.0, 0.0
+        if j >= 0:
+            a0, a1, a2, a3 = out[j, 0], out[j, 1], out[j, 2], out[j, 3]
+        b0, b1, b2, b3 = turns[i, 0], turns[i, 1], turns[i, 2], turns[i, 3]
+        q0 = a0 * b0 - a1 * b1 - a2 * b2 - a3 * b3
+        q1 = a0 * b1 + a1 * b0 + a2 * b3 - a3 * b2
+        q2 = a0 * b2 - a1 * b3 + a2 * b0 + a3 * b1
+        q3 = a0 * b3 + a1 * b2 - a2 * b1 + a3 * b0
+        norm = np.sqrt(q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = q0 / norm, q1 / norm, q2 / norm, q3 / norm
+
+
+def base_quaternions(planes: Planes) -> np.ndarray:
+    """(N, 4) float64 base rotations: each relative to the nearest neighbour's."""
+    units = planes.model.base_unit[6:9].astype(np.float64)
+    turns = rotation.exp(planes.base[6:9].T * units)
+    out = np.zeros((planes.model.slots, 4))
+    assert planes.neighbours is not None
+    _chain_quaternions(planes.neighbours.index[:, 0].astype(np.int64), turns, out)
+    return out
+
+
+def part_centres(planes: Planes) -> np.ndarray:
+    """(P, 3) float64 world: the floor of the mean lattice position of each part's slots."""
+    m = planes.model
+    count = np.maximum(np.bincount(planes.labels, minlength=m.parts), 1)
+    sums = np.zeros((m.parts, 3), np.int64)
+    np.add.at(sums, planes.labels, planes.x)
+    return m.origin.astype(np.float64) + (sums // count[:, None]) * m.base_unit[:3].astype(np.float64)
+
+
+def part_motion(series: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """From DCT coefficients (P, 12, T): moves (T, P, 3, 4) = M | b, turns (T, P, 4), ln det (T, P)."""
+    moves = np.einsum("pet,tf->fpe", series, dct(frames)).reshape(frames, -1, 3, 4)
+    moves[..., :3] += np.eye(3)
+    factors, log_dets = rotation.polar(moves[..., :3])
+    return moves, rotation.from_matrix(factors), log_dets
+
+
+class Gop:
+    """A decoded group of frames. `frame(i)` rebuilds one; nothing is kept but integers and tables."""
+
+    def __init__(self, planes: Planes) -> None:
+        m = planes.model
+        self.planes, self.n_frames, self.n_slots = planes, m.frames, m.slots
+        self.world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
+        self.base = planes.base * m.base_unit.astype(np.float64)[:, None]
+        self.quats = base_quaternions(planes) if m.slots else np.zeros((0, 4))
+        if m.parts and m.slots:
+            self.motion = part_motion(planes.part_series, m.frames)
+            self.centres = part_centres(planes)
+        else:
+            self.motion = (np.zeros((m.frames, 1, 3, 4)), np.zeros((m.frames, 1, 4)), np.zeros((m.frames, 1)))
+            self.centres = np.zeros((1, 3))
+        self.coefs, self.weights, self.channel = _stack_planes(planes)
+
+    def frame(self, i: int) -> Splats:
+        """Frame i of the group."""
+        m = self.planes.model
+        k = (m.sh_degree + 1) ** 2
+        out = [np.empty(shape, np.float32) for shape in self._shapes(k)]
+        rebuild_frame(
+            self.coefs, self.weights[:, i].copy(), self.channel, self.base, self.world, self.quats,
+            self.planes.labels, m.parts > 0, self.motion[0][i], self.centres, self.motion[1][i], self.motion[2][i],
+            *out,
+        )  # fmt: skip
+        return Splats(means=out[0], quats=out[1], scales=out[2], opacities=out[3], sh=out[4])
+
+    def _shapes(self, k: int) -> list[tuple[int, ...]]:
+        n = self.n_slots
+        return [(n, 3), (n, 4), (n, 3), (n,), (n, k, 3)]
+
+
+def _stack_planes(planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All planes that are not zero: coefs (N, J) int32, weights (J, T) = basis * unit, channel (J,)."""
+    m = planes.model
+    columns, weights, channels = [], [], []
+    groups = channel_groups(m.sh_degree)
+    listed = [
+        (c, k, planes.coded[c][:, j], 1.0)
+        for c in range(len(planes.coded))
+        for j, k in enumerate(m.planes(c, MODE_CODED))
+    ]
+    listed += [(c, k, plane, 1.0 / m.gain) for (c, k), plane in zip(m.video_planes(), planes.video, strict=True)]
+    for c, k, values, share in listed:
+        if values.any():
+            columns.append(values)
+            weights.append(planes.bases[groups[c]][k - 1] * (float(m.coef_unit[c]) * share))
+            channels.append(c)
+    if not columns:
+        return np.zeros((m.slots, 0), np.int32), np.zeros((0, m.frames)), np.zeros(0, np.int64)
+    return np.stack(columns, axis=1).astype(np.int32), np.stack(weights), np.array(channels, np.int64)
+
+
+def decode_segment(payload: bytes, *, budget: Budget | None = None) -> Gop:
+    """Decode one segment. Raises BadInput or a kind of it; allocates within the budget."""
+    sections, explicit_layout = split_segment(payload)
+    model = Model.read(sections["model"])
+    planes = read_planes(model, sections, explicit_layout, budget or Budget())
+    gop = Gop(planes)
+    if not (np.isfinite(gop.base).all() and np.isfinite(gop.world).all() and np.isfinite(gop.quats).all()):
+        raise BadInput("values out of range", section="base")
+    return gop
+
+

@@ -1,0 +1,121 @@
+"""Parts: sets of slots that move together, each with an affine transform over the GOP (DESIGN section 5.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from gscodec.base.jit import njit
+
+__all__ = ["canonical_positions", "fit_labels", "fit_moves"]
+
+NEAREST = 6  # parts a slot may choose from
+ROUNDS = 10
+RIDGE = 1e-3  # towards a pure translation, relative to the part's spread
+
+
+@njit(parallel=True)
+def _reassign(means, ref, centres, moves, near, labels):
+    """Each slot to the one of its `near` parts that predicts its track best; returns squared residuals (N,)."""
+    n, frames = ref.shape[0], means.shape[0]
+    cost = np.empty(n)
+    for i in prange(n):
+        best = 1e300
+        for j in range(near.shape[1]):
+            p = near[i, j]
+            dx, dy, dz = ref[i, 0] - centres[p, 0], ref[i, 1] - centres[p, 1], ref[i, 2] - centres[p, 2]
+            s = 0.0
+            for t in range(frames):
+                m = moves[t, p]
+                for a in range(3):
+                    e = m[a, 0] * dx + m[a, 1] * dy + m[a, 2] * dz + m[a, 3] + centres[p, a] - means[t, i, a]
+                    s += e * e
+            if s < best:
+                best = s
+                labels[i] = p
+        cost[i] = best
+    return cost
+
+
+def fit_moves(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """(T, P, 3, 4) M | b by ridge least squares: x_t = centre + M (ref - centre) + b. means (T, N, 3)."""
+    frames, parts = means.shape[0], centres.shape[0]
+    moves = np.zeros((frames, parts, 3, 4))
+    moves[..., :3] = np.eye(3)
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(parts + 1))
+    for p in range(parts):
+        rows = order[bounds[p] : bounds[p + 1]]
+        if rows.size == 0:
+            continue
+        d = ref[rows] - centres[p]
+        h = np.concatenate([d, np.ones((rows.size, 1))], axis=1)
+        gram = h.T @ h
+        ridge = RIDGE * np.trace(gram[:3, :3]) / 3 + 1e-12
+        y = means[:, rows] - ref[rows]  # the change against identity
+        rhs = np.einsum("nk,tna->tka", h, y)
+        solved = np.linalg.solve(gram + np.diag([ridge, ridge, ridge, 0.0]), rhs)
+        moves[:, p] += np.swapaxes(solved, 1, 2)
+    return moves
+
+
+def _centres(ref: np.ndarray, labels: np.ndarray, parts: int) -> np.ndarray:
+    count = np.maximum(np.bincount(labels, minlength=parts), 1)
+    return np.stack([np.bincount(labels, ref[:, a], minlength=parts) / count for a in range(3)], axis=1)
+
+
+def _seed_labels(features: np.ndarray, parts: int) -> np.ndarray:
+    """k-means from farthest points, ten rounds; features (N, F)."""
+    from scipy.spatial import cKDTree
+
+    picks = [int(np.argmin(np.linalg.norm(features - features.mean(0), axis=1)))]
+    far = np.linalg.norm(features - features[picks[0]], axis=1)
+    for _ in range(parts - 1):
+        picks.append(int(np.argmax(far)))
+        far = np.minimum(far, np.linalg.norm(features - features[picks[-1]], axis=1))
+    centres = features[picks]
+    for _ in range(10):
+        labels = cKDTree(centres).query(features)[1]
+        count = np.maximum(np.bincount(labels, minlength=parts), 1)
+        centres = np.stack(
+            [np.bincount(labels, f, minlength=parts) / count for f in features.T], axis=1
+        )  # fmt: skip
+    return np.asarray(labels, np.int64)
+
+
+def fit_labels(means: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N,) and mean squared residual of each slot (N,) for `parts` parts. means (T, N, 3) float64."""
+    from scipy.spatial import cKDTree
+
+    frames = means.shape[0]
+    some = np.unique(np.linspace(0, frames - 1, min(frames, 8)).astype(int))
+    tracks = means[some]
+    ref = means[frames // 2]
+    spread = ref.std(0).mean() + 1e-12
+    motion = tracks - ref
+    features = np.concatenate([ref, *(1.5 * motion)], axis=1) / spread
+    labels = _seed_labels(features, parts)
+    cost = np.zeros(ref.shape[0])
+    for _ in range(ROUNDS):
+        centres = _centres(ref, labels, parts)
+        moves = fit_moves(tracks, ref, labels, centres)
+        near = cKDTree(centres).query(ref, k=min(NEAREST, parts))[1].reshape(ref.shape[0], -1)
+        before = labels.copy()
+        cost = _reassign(tracks, ref, centres, moves, np.ascontiguousarray(near), labels)
+        if np.array_equal(before, labels):
+            break
+    return labels, cost / len(some)
+
+
+def canonical_positions(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """(N, 3): the base positions whose moved copies come nearest to the tracks, by least squares a slot."""
+    out = ref.copy()
+    for p in range(centres.shape[0]):
+        rows = np.flatnonzero(labels == p)
+        if rows.size == 0:
+            continue
+        m, b = moves[:, p, :, :3], moves[:, p, :, 3]
+        gram = np.einsum("tba,tbc->ac", m, m)
+        rhs = np.einsum("tba,tnb->na", m, means[:, rows] - centres[p] - b[:, None])
+        out[rows] = centres[p] + np.linalg.solve(gram + 1e-9 * np.eye(3), rhs.T).T
+    return out

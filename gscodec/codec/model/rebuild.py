@@ -1,0 +1,67 @@
+"""From decoded coefficients to the attributes of one frame (SPEC.md 5.10), in float64, rounded at the end."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from gscodec.base.jit import njit
+
+__all__ = ["rebuild_frame"]
+
+R3, R2, R6 = 1 / np.sqrt(3.0), 1 / np.sqrt(2.0), 1 / np.sqrt(6.0)
+
+
+@njit(parallel=True)
+def rebuild_frame(
+    coefs, weights, channel, base, world, quats0, labels, has_parts, moves, centres, turns, log_dets,
+    means, quats, scales, opacities, sh,
+):  # fmt: skip
+    """Fill means (N, 3), quats (N, 4), scales (N, 3), opacities (N,), sh (N, K, 3), all float32.
+
+    coefs (N, J) int32 and weights (J,) float64 = basis value * unit at this frame; channel (J,): the channel
+    of each plane; base (C, N) float64; world (N, 3) float64; quats0 (N, 4); moves (P, 3, 4) M|b; turns (P, 4).
+    """
+    n, j_all = coefs.shape
+    c_all = base.shape[0]
+    for i in prange(n):
+        a = np.zeros(c_all)
+        for j in range(j_all):
+            a[channel[j]] += coefs[i, j] * weights[j]
+        x, y, z = world[i, 0], world[i, 1], world[i, 2]
+        grow = 0.0
+        w0, w1, w2, w3 = quats0[i, 0], quats0[i, 1], quats0[i, 2], quats0[i, 3]
+        if has_parts:
+            p = labels[i]
+            dx, dy, dz = x - centres[p, 0], y - centres[p, 1], z - centres[p, 2]
+            m = moves[p]
+            x = centres[p, 0] + m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz + m[0, 3]
+            y = centres[p, 1] + m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz + m[1, 3]
+            z = centres[p, 2] + m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz + m[2, 3]
+            grow = log_dets[p] / 3.0
+            g = turns[p]
+            w0, w1, w2, w3 = (
+                g[0] * w0 - g[1] * w1 - g[2] * w2 - g[3] * w3,
+                g[0] * w1 + g[1] * w0 + g[2] * w3 - g[3] * w2,
+                g[0] * w2 - g[1] * w3 + g[2] * w0 + g[3] * w1,
+                g[0] * w3 + g[1] * w2 - g[2] * w1 + g[3] * w0,
+            )
+        means[i, 0], means[i, 1], means[i, 2] = x + a[0], y + a[1], z + a[2]
+        for k in range(3):
+            scales[i, k] = np.exp(min(max(base[3 + k, i] + a[3 + k] + grow, -30.0), 20.0))
+        angle = np.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8])
+        s = np.sin(0.5 * angle) / angle if angle > 1e-12 else 0.5
+        e0, e1, e2, e3 = np.cos(0.5 * angle), s * a[6], s * a[7], s * a[8]
+        q0 = w0 * e0 - w1 * e1 - w2 * e2 - w3 * e3
+        q1 = w0 * e1 + w1 * e0 + w2 * e3 - w3 * e2
+        q2 = w0 * e2 - w1 * e3 + w2 * e0 + w3 * e1
+        q3 = w0 * e3 + w1 * e2 - w2 * e1 + w3 * e0
+        norm = np.sqrt(q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
+        quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3] = q0 / norm, q1 / norm, q2 / norm, q3 / norm
+        opacities[i] = 1.0 / (1.0 + np.exp(-min(max(base[9, i] + a[9], -30.0), 30.0)))
+        for k in range(sh.shape[1]):
+            c = 10 + 3 * k
+            luma, c1, c2 = (base[c, i] + a[c]) * R3, (base[c + 1, i] + a[c + 1]) * R2, (base[c + 2, i] + a[c + 2]) * R6
+            sh[i, k, 0] = luma + c1 + c2
+            sh[i, k, 1] = luma - 2.0 * c2
+            sh[i, k, 2] = luma - c1 + c2

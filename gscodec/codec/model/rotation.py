@@ -1,0 +1,100 @@
+"""Quaternions (wxyz, float64, last axis) and 3 x 3 rotations in bulk."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["conjugate", "from_matrix", "log", "exp", "multiply", "normalise", "polar", "to_matrix"]
+
+F64 = npt.NDArray[np.float64]
+
+
+def normalise(q: F64) -> F64:
+    return q / np.linalg.norm(q, axis=-1, keepdims=True)
+
+
+def conjugate(q: F64) -> F64:
+    return q * np.array([1.0, -1.0, -1.0, -1.0])
+
+
+def multiply(a: F64, b: F64) -> F64:
+    """Hamilton product."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def exp(r: F64) -> F64:
+    """Quaternion of a rotation vector (radians)."""
+    angle = np.linalg.norm(r, axis=-1, keepdims=True)
+    half = 0.5 * angle
+    s = np.where(angle > 1e-12, np.sin(half) / np.maximum(angle, 1e-300), 0.5)
+    return np.concatenate([np.cos(half), r * s], axis=-1)
+
+
+def log(q: F64) -> F64:
+    """Rotation vector (radians, at most pi) of a quaternion."""
+    q = np.where(q[..., :1] < 0, -q, q)
+    v = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(v, q[..., :1])
+    return q[..., 1:] * np.where(v > 1e-12, angle / np.maximum(v, 1e-300), 2.0)
+
+
+def to_matrix(q: F64) -> F64:
+    """(..., 3, 3) rotation matrices of unit quaternions."""
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def from_matrix(m: F64) -> F64:
+    """Quaternions of rotation matrices, by the largest of the four components (SPEC.md 5.10)."""
+    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
+    squares = np.stack([1 + trace] + [1 - trace + 2 * m[..., a, a] for a in range(3)], axis=-1)
+    s = np.sqrt(np.maximum(np.max(squares, axis=-1), 1e-30))
+    d = 0.5 / s
+    a, b, c = (
+        m[..., 2, 1] - m[..., 1, 2],
+        m[..., 0, 2] - m[..., 2, 0],
+        m[..., 1, 0] - m[..., 0, 1],
+    )
+    xy, xz, yz = (
+        m[..., 0, 1] + m[..., 1, 0],
+        m[..., 0, 2] + m[..., 2, 0],
+        m[..., 1, 2] + m[..., 2, 1],
+    )
+    h = 0.5 * s
+    options = np.stack(
+        [
+            np.stack([h, a * d, b * d, c * d], -1),
+            np.stack([a * d, h, xy * d, xz * d], -1),
+            np.stack([b * d, xy * d, h, yz * d], -1),
+            np.stack([c * d, xz * d, yz * d, h], -1),
+        ],
+        axis=-2,
+    )
+    pick = np.argmax(squares, axis=-1)
+    return normalise(np.take_along_axis(options, pick[..., None, None], axis=-2)[..., 0, :])
+
+
+def polar(m: F64) -> tuple[F64, F64]:
+    """Orthogonal polar factor (twelve Newton steps, Higham 1986) and ln det; identity and 0 where det <= 1e-9."""
+    det = np.linalg.det(m)
+    good = det > 1e-9
+    r = np.where(good[..., None, None], m, np.eye(3))
+    for _ in range(12):
+        r = 0.5 * (r + np.swapaxes(np.linalg.inv(r), -1, -2))
+    return r, np.log(np.where(good, det, 1.0))

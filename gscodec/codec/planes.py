@@ -1,0 +1,257 @@
+"""What the entropy coder and the video hold of a segment: integer planes, and how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gscodec.base.errors import BadInput, Truncated
+from gscodec.base.limits import Budget
+from gscodec.codec.entropy.coder import Coder, sets
+from gscodec.codec.entropy.neighbours import Neighbours, find_neighbours
+from gscodec.codec.entropy.planes import (
+    LABEL_COUNTERS,
+    code_base_plane,
+    code_classes,
+    code_coefficients,
+    code_labels,
+    code_numbers,
+    code_overflow,
+    label_base,
+)
+from gscodec.codec.entropy.positions import code_positions, position_coder
+from gscodec.codec.model.channels import (
+    BASE_ORDER,
+    GROUPS,
+    OPACITY,
+    ROTATION,
+    SCALE,
+    channel_groups,
+    channels_of,
+    previous_channel,
+)
+from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, MODE_VIDEO, Model, atlas_geometry
+
+__all__ = ["Planes", "base_coder", "coefficient_coder", "predicted_classes", "read_planes", "side_coder"]
+
+SIDE_SETS = 4
+SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT = range(4)
+BASIS_SCALE = 512  # explicit bases travel as integers of 1/512
+
+
+@dataclass
+class Planes:
+    """Decoded integers of a segment. N slots, C channels."""
+
+    model: Model
+    x: np.ndarray  # (N, 3) int64 lattice positions
+    classes: np.ndarray  # (6, N) int64
+    base: np.ndarray  # (C, N) int64; rows 0..2 unused (zero)
+    labels: np.ndarray  # (N,) int64 part of each slot
+    bases: list[np.ndarray] = field(default_factory=list)  # by group, (K_g, T) float64
+    part_series: np.ndarray = field(default_factory=lambda: np.zeros((0, 12, 0)))  # (P, 12, T) float64 coefficients
+    coded: list[np.ndarray] = field(default_factory=list)  # by channel, (N, m) int64 of mode 1
+    video: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))  # (planes, N) int64 of mode 2
+    neighbours: Neighbours | None = None
+
+    def named(self) -> dict[str, np.ndarray]:
+        """All integer planes by name, as conformance vectors name them."""
+        out = {f"X{a}": self.x[:, a] for a in range(3)}
+        out |= {f"class{g}": self.classes[g] for g in range(GROUPS)}
+        out |= {f"base{c}": self.base[c] for c in range(3, self.base.shape[0])}
+        if self.model.parts:
+            out["part"] = self.labels
+        for c, planes in enumerate(self.coded):
+            out |= {f"coef{c}_{k}": planes[:, j] for j, k in enumerate(self.model.planes(c, MODE_CODED))}
+        for (c, k), plane in zip(self.model.video_planes(), self.video, strict=True):
+            out[f"coef{c}_{k}"] = plane
+        return out
+
+
+def base_coder(model: Model, data: bytes | None) -> Coder:
+    counters, weights = sets(5 + model.channels - 3)
+    return Coder(counters + LABEL_COUNTERS, weights, data=data, capacity=4096 + 6 * model.slots * (model.channels + 6))
+
+
+def side_coder(data: bytes | None, numbers: int = 0) -> Coder:
+    return Coder(*sets(SIDE_SETS), data=data, capacity=4096 + 8 * numbers)
+
+
+COEF_LAST, COEF_COEF, COEF_OVERFLOW = 0, GROUPS, GROUPS + 4 * GROUPS
+COEF_SETS = COEF_OVERFLOW + 4
+
+
+def coefficient_coder(data: bytes | None, values: int = 0) -> Coder:
+    return Coder(*sets(COEF_SETS), data=data, capacity=4096 + 6 * values)
+
+
+def predicted_classes(model: Model, group: int, planes: Planes) -> np.ndarray:
+    """int64 (N,): class of a group by regression on what is decoded already (SPEC.md 5.6)."""
+    assert planes.neighbours is not None
+    f = [planes.classes[0], planes.neighbours.feature, *planes.base[3:6], planes.base[9]]
+    a = model.regression[group]
+    return (a[0] + sum(a[j] * f[j - 1] for j in range(1, len(a)))) >> 16
+
+
+def read_planes(model: Model, sections: dict[str, bytes], explicit_layout: bool, budget: Budget) -> Planes:
+    """Every integer of a segment, bit for bit as its writer had them."""
+    n, c = model.slots, model.channels
+    n_planes = sum(m != 0 for row in model.mode for m in row)
+    budget.reserve(n * (c + n_planes) * 4, "planes of a segment")
+    planes = Planes(
+        model,
+        np.zeros((n, 3), np.int64),
+        np.zeros((GROUPS, n), np.int64),
+        np.zeros((c, n), np.int64),
+        np.zeros(n, np.int64),
+    )
+    if n == 0:
+        return planes
+    coder = position_coder(sections["position"], n)
+    bits = np.array(model.bits, np.int64)
+    code_positions(*coder.args, bits, np.zeros(1, np.int64), planes.x, planes.classes[0])
+    coder.check("position")
+    planes.neighbours = find_neighbours(planes.x, model.cell_shift)
+    _read_base(model, sections["base"], planes)
+    if model.frames > 1:
+        _read_side(model, sections["side"], planes)
+        _read_coefficients(model, sections, explicit_layout, planes)
+    return planes
+
+
+def _read_base(model: Model, data: bytes, planes: Planes) -> None:
+    nb = planes.neighbours
+    assert nb is not None
+    coder = base_coder(model, data)
+    if model.parts:
+        base = label_base(5 + model.channels - 3)
+        state, buf, prob, count, _ = coder.args
+        code_labels(state, buf, prob, count, nb.index, nb.count, model.parts, base, planes.labels)
+        coder.check("base")
+    q = np.zeros((model.channels, model.slots), np.int64)
+    nothing = np.zeros(model.slots, np.int64)
+    for g in BASE_ORDER:
+        k = np.zeros(model.slots, np.int64)
+        pred = predicted_classes(model, g, planes)
+        code_classes(
+            *coder.args, *nb[:4], g - 1, pred, model.spacing[g], planes.classes[0], k, planes.classes[g]
+        )  # fmt: skip
+        for c in channels_of(g, model.sh_degree):
+            before = previous_channel(c, g, model.sh_degree)
+            code_base_plane(
+                *coder.args, *nb[:4], 5 + c - 3, planes.classes[g], g != ROTATION, np.zeros(0), q[c],
+                nothing if before is None else q[before], planes.base[c],
+            )  # fmt: skip
+        coder.check("base")
+
+
+def _read_side(model: Model, data: bytes, planes: Planes) -> None:
+    coder = side_coder(data)
+    t = model.frames
+    for g in range(GROUPS):
+        values = np.zeros(model.basis_count[g] * t if model.basis_kind[g] == BASIS_EXPLICIT else 0, np.int64)
+        code_numbers(*coder.args, SIDE_BASIS, True, values)
+        coder.check("side")
+        explicit = model.basis_kind[g] == BASIS_EXPLICIT
+        planes.bases.append(values.reshape(-1, t) / BASIS_SCALE if explicit else dct(t)[1 : model.basis_count[g] + 1])
+    planes.part_series = np.zeros((model.parts, 12, t))
+    for p in range(model.parts):
+        for e in range(12):
+            count = np.zeros(1, np.int64)
+            code_numbers(*coder.args, SIDE_COUNT, False, count)
+            coder.check("side")
+            if count[0] > t:
+                raise BadInput("too many part coefficients", section="side", part=p)
+            values = np.zeros(int(count[0]), np.int64)
+            code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)
+            coder.check("side")
+            planes.part_series[p, e, : count[0]] = values * model.part_unit[1 if e % 4 == 3 else 0]
+
+
+def dct(t: int) -> np.ndarray:
+    """(T, T) orthonormal DCT-II, row k."""
+    k, i = np.mgrid[0:t, 0:t]
+    d = np.sqrt(2.0 / t) * np.cos(np.pi * (2 * i + 1) * k / (2 * t))
+    d[0] = 1 / np.sqrt(t)
+    return np.asarray(d, dtype=np.float64)
+
+
+def _read_coefficients(model: Model, sections: dict[str, bytes], explicit_layout: bool, planes: Planes) -> None:
+    nb = planes.neighbours
+    assert nb is not None
+    n = model.slots
+    any_planes = any(m != 0 for row in model.mode for m in row)
+    coder = coefficient_coder(sections["coefficient"]) if any_planes else None
+    qs: list[np.ndarray] = []
+    lasts: list[np.ndarray] = []
+    for c, g in enumerate(channel_groups(model.sh_degree)):
+        m = len(model.planes(c, MODE_CODED))
+        q, r, last = np.zeros((n, m), np.int64), np.zeros((n, m), np.int64), np.zeros(n, np.int64)
+        before = previous_channel(c, g, model.sh_degree)
+        if m:
+            assert coder is not None
+            code_coefficients(
+                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.classes[g],
+                np.array(model.beta[c], np.int64), 0.0, np.zeros((0, 0)), q, r, last,
+                q[:, :0] if before is None else qs[before], np.zeros(n, np.int64) if before is None else lasts[before],
+            )  # fmt: skip
+            coder.check("coefficient")
+        qs.append(q)
+        lasts.append(last)
+        planes.coded.append(r)
+    video = model.video_planes()
+    if video:
+        assert coder is not None
+        extra = _read_overflow(coder, len(video), n)
+        planes.video = _read_video(model, sections["video"], explicit_layout, planes, extra)
+
+
+def _read_overflow(coder: Coder, n_planes: int, n_slots: int) -> np.ndarray:
+    count = np.zeros(1, np.int64)
+    code_numbers(*coder.args, COEF_OVERFLOW, False, count)
+    coder.check("coefficient")
+    if not 0 <= count[0] <= n_planes * n_slots:
+        raise BadInput("overflow list longer than the planes", section="coefficient", count=int(count[0]))
+    at = np.zeros((3, int(count[0])), np.int64)
+    code_overflow(*coder.args, COEF_OVERFLOW + 1, n_planes, n_slots, at[0], at[1], at[2])
+    coder.check("coefficient")
+    extra = np.zeros((n_planes, n_slots), np.int64)
+    extra[at[0], at[1]] = at[2]
+    return extra
+
+
+def read_layout(data: bytes, slots: int) -> np.ndarray:
+    """The places of an explicit layout: a permutation of 0..N-1."""
+    if len(data) < 4 * slots:
+        raise Truncated("layout ends too early", section="video")
+    places = np.frombuffer(data, "<u4", slots).astype(np.int64)
+    if not np.array_equal(np.sort(places), np.arange(slots)):
+        raise BadInput("layout is not a permutation", section="video")
+    return places
+
+
+def _read_video(model: Model, data: bytes, explicit: bool, planes: Planes, extra: np.ndarray) -> np.ndarray:
+    from gscodec.codec.payloads.video import LEVEL_ZERO, decode_luma, places_of, split_pictures
+
+    video = model.video_planes()
+    channels = sorted({c for c, _ in video})
+    width, height, cols, rows, pages = atlas_geometry(model.slots, len(channels))
+    if model.atlas != (cols * width, rows * height + 2):
+        raise BadInput("atlas does not fit the slots", field="atlas", width=model.atlas[0], height=model.atlas[1])
+    at, places = 0, places_of(model.slots)
+    if explicit:
+        places, at = places[read_layout(data, model.slots)], 4 * model.slots
+    units = split_pictures(data, at, max(k for _, k in video) * pages)
+    luma = decode_luma(units, *model.atlas)
+    groups = channel_groups(model.sh_degree)
+    out = np.empty((len(video), model.slots), np.int64)
+    for p, (c, k) in enumerate(video):
+        page, tile = divmod(channels.index(c), cols * rows)
+        y, x = height * (tile // cols), width * (tile % cols)
+        plane = luma[(k - 1) * pages + page][y : y + height, x : x + width].reshape(-1)
+        level = plane[places].astype(np.int64) - LEVEL_ZERO
+        out[p] = (level + model.gain * extra[p]) << planes.classes[groups[c]]
+    return out
+
+
