@@ -1,9 +1,10 @@
 """Self-organising sort: slots arranged on the grid so that neighbours resemble each other.
 
-Coarse to fine. At each radius the arrangement is low-passed (box blur, twice) to a target picture; then random
-groups of four cells within a window of that radius take the best of their 24 orders, measured against the targets
-of their cells. The idea is that of PLAS and of self-sorting maps; order, schedule and arithmetic here are our own.
-One thread and random numbers from a counter: the result depends on the input and the seed alone.
+Coarse to fine. At each radius the arrangement is low-passed (box blur, twice) to a target picture; then
+random groups of four cells within a window of that radius take the best of their 24 orders, measured against
+the targets of their cells. The idea is that of PLAS and of self-sorting maps; order, schedule and arithmetic
+here are our own. One thread, and random numbers from a counter: the result depends on the input and the seed
+alone.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _MIX_STEP = np.uint64(0x9E3779B97F4A7C15)
 
 @njit
 def _random(state: Any, bound: Any) -> Any:
-    """An integer 0..bound-1 by splitmix64; state: (1,) uint64, moved on. The remainder's bias is below 2^-40."""
+    """An integer 0..bound-1 by splitmix64; state: (1,) uint64, moved on. Its bias is below 2^-40."""
     state[0] += _MIX_STEP
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * _MIX_A
