@@ -12,6 +12,7 @@ from gscodec.codec.entropy.coder import Coder, sets
 from gscodec.codec.entropy.neighbours import Neighbours, find_neighbours
 from gscodec.codec.entropy.planes import (
     LABEL_COUNTERS,
+    VALUE_LIMIT,
     code_base_plane,
     code_classes,
     code_coefficients,
@@ -252,6 +253,8 @@ def _read_video(model: Model, data: bytes, explicit: bool, planes: Planes, extra
         plane = luma[(k - 1) * pages + page][y : y + height, x : x + width].reshape(-1)
         level = plane[places].astype(np.int64) - LEVEL_ZERO
         out[p] = (level + model.gain * extra[p]) << planes.classes[groups[c]]
+    if np.abs(out).max(initial=0) > VALUE_LIMIT:
+        raise BadInput("value out of range", section="video")
     return out
 
 

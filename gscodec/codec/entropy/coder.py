@@ -268,7 +268,7 @@ class Coder:
             self.buf = np.zeros(capacity, np.uint8)
             self.state[PENDING], self.state[POS] = 1, -1
             return
-        self.buf = np.frombuffer(data, np.uint8)
+        self.buf = np.frombuffer(bytearray(data), np.uint8)  # writable: one kernel serves both directions
         if len(data) < 4:
             raise Truncated("range-coded section shorter than four bytes", length=len(data))
         self.state[CODE], self.state[POS] = int.from_bytes(data[:4], "big"), 4

@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from gscodec.base.errors import BadInput, Truncated
 from gscodec.codec.segment import atlas_geometry, read_uv, uv
 
-__all__ = ["LEVEL_MAX", "LEVEL_MIN", "LEVEL_ZERO", "decode_luma", "encode_luma", "join_pictures", "places_of", "split_pictures"]
+__all__ = ["LEVEL_MAX", "LEVEL_MIN", "LEVEL_ZERO", "decode_luma", "encode_luma", "join_pictures", "places_of", "split_pictures", "write_planes"]
 
 LEVEL_MIN, LEVEL_ZERO, LEVEL_MAX = 16, 126, 235  # every browser's way to luma keeps these apart (SPEC.md 5.9)
 
@@ -105,6 +105,33 @@ def _luma(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     plane = frame.planes[0]
     view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width]
     return np.clip(view, LEVEL_MIN, LEVEL_MAX)
+
+
+def write_planes(
+    wanted: np.ndarray, video: list[tuple[int, int]], slots: int, qp: int, preset: str
+) -> tuple[bytes, tuple[int, int], np.ndarray]:
+    """(VIDEO section, atlas size, decoded levels - 126) of planes `wanted` (planes, N) float64 in luma levels."""
+    channels = sorted({c for c, _ in video})
+    width, height, cols, rows, pages = atlas_geometry(slots, len(channels))
+    atlas = (cols * width, rows * height + 2)
+    places = places_of(slots)
+    k_max = max(k for _, k in video)
+    pictures = np.full((k_max * pages, atlas[1], atlas[0]), LEVEL_ZERO, np.uint8)
+    levels = np.clip(np.round(wanted + LEVEL_ZERO), LEVEL_MIN, LEVEL_MAX).astype(np.uint8)
+
+    def tile(pictures: np.ndarray, c: int, k: int) -> np.ndarray:
+        page, at = divmod(channels.index(c), cols * rows)
+        y, x = height * (at // cols), width * (at % cols)
+        return pictures[(k - 1) * pages + page, y : y + height, x : x + width]
+
+    for p, (c, k) in enumerate(video):
+        plane = np.full(width * height, LEVEL_ZERO, np.uint8)
+        plane[places] = levels[p]
+        tile(pictures, c, k)[:] = plane.reshape(height, width)
+    units = encode_luma(pictures, *atlas, qp=qp, preset=preset)
+    decoded = np.stack(decode_luma(units, *atlas))
+    got = [tile(decoded, c, k).reshape(-1)[places] for c, k in video]
+    return join_pictures(units), atlas, np.stack(got).astype(np.int64) - LEVEL_ZERO
 
 
 def join_pictures(units: list[bytes]) -> bytes:

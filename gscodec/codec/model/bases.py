@@ -1,0 +1,64 @@
+"""Temporal bases of a group: DCT, or explicit (KLT) where that is cheaper, and how many coefficients are worth having."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gscodec.codec.planes import BASIS_SCALE, dct
+from gscodec.codec.segment import BASIS_DCT, BASIS_EXPLICIT, BASIS_NONE
+
+__all__ = ["choose_basis", "project"]
+
+BITS_PER_ENTRY = 8.0  # of an explicit basis, as measured on the coded SIDE section
+KEEP = 0.55  # a coefficient that is nowhere above this share of its step is not sent
+SAMPLE = 20000
+
+
+def _cost(coefs: np.ndarray) -> float:
+    """Bits of coefficients (M, K) in units of their steps: a Laplacian's entropy, roughly."""
+    return float(np.log2(1 + np.abs(coefs)).sum() * 2.0)
+
+
+def _useful(coefs: np.ndarray) -> int:
+    """Number of leading coefficients up to the last that some slot needs."""
+    peak = np.quantile(np.abs(coefs), 1 - 2.0 / max(4, coefs.shape[0]), axis=0)
+    needed = np.flatnonzero(peak > KEEP)
+    return int(needed[-1]) + 1 if needed.size else 0
+
+
+def choose_basis(series: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """(kind, basis (K, T), integers of an explicit basis or empty) for series (M, T) in units of their steps."""
+    t = series.shape[1]
+    centred = series - series.mean(axis=1, keepdims=True)
+    if not np.abs(centred).max(initial=0.0) > 0.3:
+        return BASIS_NONE, np.zeros((0, t)), np.zeros(0, np.int64)
+    if centred.shape[0] > SAMPLE:
+        pick = np.linspace(0, centred.shape[0] - 1, SAMPLE).astype(int)
+        share, sample = centred.shape[0] / SAMPLE, centred[pick]
+    else:
+        share, sample = 1.0, centred
+    cos = dct(t)[1:]
+    by_cos = centred @ cos.T
+    values, vectors = np.linalg.eigh(_robust_covariance(sample))
+    klt = vectors[:, ::-1].T[: t - 1]
+    klt = klt * np.sign(klt[np.arange(len(klt)), np.abs(klt).argmax(1)])[:, None]
+    k_cos, k_klt = _useful(by_cos), _useful(centred @ klt.T)
+    integers = np.round(klt[:k_klt] * BASIS_SCALE).astype(np.int64)
+    cost_cos = _cost(sample @ cos[:k_cos].T) * share
+    cost_klt = _cost(sample @ klt[:k_klt].T) * share + k_klt * t * BITS_PER_ENTRY
+    if k_klt and cost_klt < cost_cos:
+        return BASIS_EXPLICIT, integers / BASIS_SCALE, integers
+    if k_cos == 0:
+        return BASIS_NONE, np.zeros((0, t)), np.zeros(0, np.int64)
+    return BASIS_DCT, cos[:k_cos], np.zeros(0, np.int64)
+
+
+def _robust_covariance(sample: np.ndarray) -> np.ndarray:
+    """Covariance with slots of huge motion weighed down, since bits grow with the logarithm."""
+    weight = 1.0 / np.sqrt(1.0 + (sample**2).mean(axis=1))
+    return np.asarray((sample * weight[:, None]).T @ (sample * weight[:, None]))
+
+
+def project(series: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """(..., K) least-squares coefficients of series (..., T); a quantised basis is not quite orthonormal."""
+    return np.asarray(series @ basis.T @ np.linalg.inv(basis @ basis.T))

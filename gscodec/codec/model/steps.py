@@ -1,0 +1,88 @@
+"""Quantiser steps from sensitivity: equal slope everywhere (DESIGN section 5.5).
+
+The picture's squared error grows with the diagonal of J'J; fewest bytes at a given error means
+`step = lambda / sqrt(sensitivity)` for every channel and slot. Steps are capped, else a Gaussian that no view saw comes
+back as a giant. A slot's step is its channel's unit times a power of two: its class in the channel's group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gscodec.codec.model.channels import COLOUR, GROUPS, OPACITY, POSITION, ROTATION, SCALE, SH, channels_of
+from gscodec.codec.model.tracks import Tracks
+
+__all__ = ["CAPS", "MAX_CLASS", "Steps", "flat_steps", "sensitive_steps"]
+
+MAX_CLASS = 15
+POSITION_CAP = 0.5  # of the slot's geometric mean scale
+CAPS = {SCALE: 0.35, ROTATION: 0.7, OPACITY: 1.5, COLOUR: 0.5, SH: 0.5}
+BASE_COARSER = 1.4  # base steps against temporal ones, except positions (measured: rd-tools 9)
+SH_SPREAD = 0.282  # Y_0: colour sensitivity is a coefficient's, not a pixel's
+
+
+@dataclass
+class Steps:
+    """Base units by channel (float32 values), ideal classes by group before rounding."""
+
+    base_unit: np.ndarray  # (C,)
+    coef_unit: np.ndarray  # (C,)
+    wanted: np.ndarray  # (6, N) float64 log2 of the group's step in its unit, >= 0
+
+
+def _group_logs(tracks: Tracks, lam: float) -> list[np.ndarray]:
+    """By group: (N, channels) log2 of the ideal base step, capped."""
+    t = tracks.frames
+    s = tracks.sensitivity
+    scale = np.exp(tracks.logs.mean(0))
+    coarser = BASE_COARSER if t > 1 else 1.0
+
+    def step(sens: np.ndarray, cap: np.ndarray | float, factor: float) -> np.ndarray:
+        ideal = factor * lam / np.sqrt(np.maximum(sens, 1e-30) * t)
+        return np.asarray(np.log2(np.minimum(ideal, cap)))
+
+    size = np.exp(np.log(scale).mean(1, keepdims=True))
+    sh = np.repeat(s["sh"], 3, axis=1)
+    return [
+        step(s["position"].mean(1, keepdims=True), POSITION_CAP * size, 1.0),
+        step(s["scale"], CAPS[SCALE], coarser),
+        step(s["rotation"], CAPS[ROTATION], coarser),
+        step(s["opacity"][:, None], CAPS[OPACITY], coarser),
+        step(sh[:, :3], CAPS[COLOUR], coarser),
+        step(sh[:, 3:], CAPS[SH], coarser),
+    ]
+
+
+def _from_logs(tracks: Tracks, logs: list[np.ndarray]) -> Steps:
+    t = tracks.frames
+    n_channels = 10 + tracks.colours.shape[2]
+    base_unit, coef_unit = np.ones(n_channels), np.ones(n_channels)
+    wanted = np.zeros((GROUPS, tracks.slots))
+    for g in range(GROUPS):
+        channels = channels_of(g, tracks.sh_degree)
+        if len(channels) == 0:
+            continue
+        log = logs[g]
+        offset = np.median(log, axis=0)
+        offset = offset - offset[0]
+        group = (log - offset).mean(axis=1)
+        low = np.quantile(group, 0.005)
+        wanted[g] = np.clip(group - low, 0, MAX_CLASS)
+        units = 2.0 ** (low + offset)
+        coarser = BASE_COARSER if g != POSITION else 1.0
+        base_unit[list(channels)] = units
+        coef_unit[list(channels)] = units * np.sqrt(t) / coarser
+    return Steps(base_unit.astype(np.float32), coef_unit.astype(np.float32), wanted)
+
+
+def sensitive_steps(tracks: Tracks, lam: float) -> Steps:
+    """Steps of equal slope at multiplier lambda."""
+    return _from_logs(tracks, _group_logs(tracks, lam))
+
+
+def flat_steps(tracks: Tracks, lam: float) -> Steps:
+    """One step an attribute (its median), for the ablation only."""
+    logs = _group_logs(tracks, lam)
+    return _from_logs(tracks, [np.broadcast_to(np.median(x, axis=0), x.shape) for x in logs])

@@ -1,0 +1,130 @@
+"""The tracks of a GOP's slots as float arrays in the codec's own spaces, gauged; and their sensitivities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gscodec.codec.model import rotation
+from gscodec.codec.model.channels import LUMA_CHROMA
+from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
+from gscodec.codec.model.parts import canonical_positions, fit_labels, fit_moves
+from gscodec.splats.model import Splats
+
+__all__ = ["Tracks", "make_tracks"]
+
+LOGIT_LIMIT = 9.0  # beyond: opacity within 1/8000 of 0 or 1
+LOG_SCALE_MIN = -18.0
+PART_CHOICES = (0, 8, 24, 48)
+
+
+@dataclass
+class Tracks:
+    """T frames of N slots. Rotations: the spelling chosen by the gauge, world space."""
+
+    means: np.ndarray  # (T, N, 3) float64
+    quats: np.ndarray  # (T, N, 4) float64
+    logs: np.ndarray  # (T, N, 3) float64 log scales
+    logits: np.ndarray  # (T, N) float64
+    colours: np.ndarray  # (T, N, 3 K) float64 luma/chroma of each SH coefficient
+    sensitivity: dict[str, np.ndarray]  # position (N,3), scale (N,3), rotation (N,3), opacity (N,), sh (N,K)
+    labels: np.ndarray | None  # (N,) part of each slot
+    reference: np.ndarray  # (N, 3) base positions
+    sh_degree: int
+
+    @property
+    def frames(self) -> int:
+        return int(self.means.shape[0])
+
+    @property
+    def slots(self) -> int:
+        return int(self.means.shape[1])
+
+    @property
+    def parts(self) -> int:
+        return 0 if self.labels is None else int(self.labels.max()) + 1
+
+    def take(self, rows: np.ndarray) -> Tracks:
+        """The given slots in the given order."""
+        return Tracks(
+            self.means[:, rows], self.quats[:, rows], self.logs[:, rows], self.logits[:, rows], self.colours[:, rows],
+            {k: v[rows] for k, v in self.sensitivity.items()},
+            None if self.labels is None else self.labels[rows], self.reference[rows], self.sh_degree,
+        )  # fmt: skip
+
+
+def _logit(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(np.clip(np.log(p / (1 - p)), -LOGIT_LIMIT, LOGIT_LIMIT))
+
+
+def make_tracks(frames: list[Splats], sensitivities: dict[int, object], *, use_parts: bool, use_gauge: bool, steps: np.ndarray | None) -> Tracks:
+    """Arrays of a GOP. `sensitivities`: by frame number, render.sensitivity.Sensitivity; steps (N,): expected
+    position steps, for the choice of parts (None: no parts)."""
+    means = np.stack([f.means for f in frames]).astype(np.float64)
+    quats = rotation.normalise(np.stack([f.quats for f in frames]).astype(np.float64))
+    logs = np.maximum(np.log(np.maximum(np.stack([f.scales for f in frames]).astype(np.float64), 1e-8)), LOG_SCALE_MIN)
+    logits = np.stack([_logit(f.opacities) for f in frames])
+    sh = np.stack([f.sh for f in frames]).astype(np.float64)
+    colours = np.einsum("yc,tnkc->tnky", LUMA_CHROMA, sh).reshape(*sh.shape[:2], -1)
+    labels, reference = None, means.mean(0)
+    relative = quats
+    if use_parts and steps is not None and len(frames) > 2:
+        labels = choose_parts(means, steps)
+    if labels is not None:
+        centres = np.stack([reference[labels == p].mean(0) for p in range(labels.max() + 1)])
+        ref = means[len(frames) // 2]
+        moves = fit_moves(means, ref, labels, centres)
+        reference = canonical_positions(means, ref, labels, centres, moves)
+        turns = rotation.from_matrix(rotation.polar(moves[..., :3])[0])[:, labels]
+        relative = rotation.multiply(rotation.conjugate(turns), quats)
+    relative = np.ascontiguousarray(relative)
+    spelled = align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge)
+    world = relative if labels is None else rotation.multiply(turns, relative)
+    sens = _mean_sensitivity(sensitivities, spelled)
+    return Tracks(means, world, logs, logits, colours, sens, labels, reference, frames[0].sh_degree)
+
+
+def _mean_sensitivity(sensitivities: dict[int, object], spelled: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean over the measured frames, axes in the chosen spelling."""
+    out: dict[str, np.ndarray] = {}
+    for t, s in sensitivities.items():
+        order = SPELLING_ORDER[spelled[t]]
+        one = {
+            "position": s.means,  # type: ignore[attr-defined]
+            "scale": np.take_along_axis(s.log_scales, order, axis=1),  # type: ignore[attr-defined]
+            "rotation": np.take_along_axis(s.rotations, order, axis=1),  # type: ignore[attr-defined]
+            "opacity": s.logits,  # type: ignore[attr-defined]
+            "sh": s.colors,  # type: ignore[attr-defined]
+        }
+        for key, value in one.items():
+            out[key] = out.get(key, 0.0) + value.astype(np.float64) / len(sensitivities)
+    return out
+
+
+def choose_parts(means: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
+    """Labels of the number of parts that looks cheapest, or None: nothing moves, or parts don't explain it.
+
+    Cost model: half a log2 of energy against step^2 for each of a slot's frames and axes; side bytes of the parts.
+    """
+    frames, n = means.shape[:2]
+    still = means - means.mean(0)
+    best_labels, best = None, _bits((still**2).sum((0, 2)) / frames, steps, frames)
+    if best < 0.02 * frames * n:
+        return None
+    for parts in PART_CHOICES[1:]:
+        if parts * 30 > n:
+            break
+        labels, cost = fit_labels(means, parts)
+        bits = _bits(cost, steps, frames) + parts * 12 * 6.0 * min(frames, 8)
+        if bits < 0.97 * best:
+            best_labels, best = labels, bits
+    if best_labels is None:
+        return None
+    return np.unique(best_labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _bits(energy: np.ndarray, steps: np.ndarray, frames: int) -> float:
+    """energy (N,): mean over frames of the squared residual (three axes together)."""
+    return float((0.5 * np.log2(1 + energy / 3 / steps**2 * 4)).sum() * 3 * min(frames, 8))
