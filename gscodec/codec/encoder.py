@@ -204,9 +204,9 @@ def _write_base(w: _Writer) -> None:
     coder = base_coder(m, None)
     since = 0
     if m.parts:
-        state, buf, prob, count, _ = coder.args
+        state, buf, counters, _ = coder.args
         base = label_base(5 + m.channels - 3)
-        code_labels(state, buf, prob, count, nb.index, nb.count, m.parts, base, planes.labels)
+        code_labels(state, buf, counters, nb.index, nb.count, m.parts, base, planes.labels)
         since = w.note("part labels", coder, since)
     q = np.zeros((m.channels, m.slots), np.int64)
     nothing = np.zeros(m.slots, np.int64)

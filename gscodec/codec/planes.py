@@ -127,8 +127,8 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
     coder = base_coder(model, data)
     if model.parts:
         base = label_base(5 + model.channels - 3)
-        state, buf, prob, count, _ = coder.args
-        code_labels(state, buf, prob, count, nb.index, nb.count, model.parts, base, planes.labels)
+        state, buf, counters, _ = coder.args
+        code_labels(state, buf, counters, nb.index, nb.count, model.parts, base, planes.labels)
         coder.check("base")
     q = np.zeros((model.channels, model.slots), np.int64)
     nothing = np.zeros(model.slots, np.int64)

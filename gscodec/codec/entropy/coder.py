@@ -53,6 +53,10 @@ def _stretch_table(squash: np.ndarray) -> np.ndarray:
 
 SQUASH = _squash_table()  # index x + 2048
 STRETCH = _stretch_table(SQUASH)
+HALF_OCTAVES = np.array(
+    [0] + [min(15, 2 * x.bit_length() - 1 + (x >> (x.bit_length() - 2) & 1 if x > 1 else 0)) for x in range(1, 129)],
+    dtype=np.uint8,
+)  # Q of SPEC.md 5.4; from 128 on it is 15
 RATE = (655360 // (10 * np.arange(256) + 16)).astype(np.int64)
 
 
@@ -127,31 +131,29 @@ def code_raw(st, buf, bit):
 
 
 @njit
-def _learn(prob, count, i, bit):
-    n = count[i]
-    p = np.int64(prob[i])
+def _learn(counters, i, both, bit):
+    """Counter i holds p << 8 | n (one word, one cache line); `both` is its value before."""
+    n, p = both & 255, both >> 8
     target = 65535 if bit else 0
-    prob[i] = p + (((target - p) * RATE[n]) >> 16)
-    if n < 255:
-        count[i] = n + 1
+    p += ((target - p) * RATE[n]) >> 16
+    counters[i] = (p << 8) | min(n + 1, 255)
 
 
 @njit
-def code_bit(st, buf, prob, count, i, bit):
+def code_bit(st, buf, counters, i, bit):
     """A simple bit: one counter."""
-    p = np.int64(prob[i]) >> 4
-    bit = _code(st, buf, min(max(p, 1), 4095), bit)
-    _learn(prob, count, i, bit)
+    both = np.int64(counters[i])
+    bit = _code(st, buf, min(max(both >> 12, 1), 4095), bit)
+    _learn(counters, i, both, bit)
     return bit
 
 
 @njit
-def code_mixed(st, buf, prob, count, weight, i0, i1, i2, i3, w, bit):
+def code_mixed(st, buf, counters, weight, i0, i1, i2, i3, w, bit):
     """A mixed bit: counters i0..i3 (indices), weights w..w+3."""
-    s0 = np.int64(STRETCH[prob[i0] >> 4])
-    s1 = np.int64(STRETCH[prob[i1] >> 4])
-    s2 = np.int64(STRETCH[prob[i2] >> 4])
-    s3 = np.int64(STRETCH[prob[i3] >> 4])
+    b0, b1, b2, b3 = np.int64(counters[i0]), np.int64(counters[i1]), np.int64(counters[i2]), np.int64(counters[i3])
+    s0, s1 = np.int64(STRETCH[b0 >> 12]), np.int64(STRETCH[b1 >> 12])
+    s2, s3 = np.int64(STRETCH[b2 >> 12]), np.int64(STRETCH[b3 >> 12])
     dot = s0 * weight[w] + s1 * weight[w + 1] + s2 * weight[w + 2] + s3 * weight[w + 3]
     x = min(max(dot >> 16, -2047), 2047)
     p = min(max(np.int64(SQUASH[x + 2048]), 1), 4095)
@@ -161,15 +163,15 @@ def code_mixed(st, buf, prob, count, weight, i0, i1, i2, i3, w, bit):
     weight[w + 1] = min(max(weight[w + 1] + ((s1 * e + 4096) >> 13), -WEIGHT_LIMIT), WEIGHT_LIMIT)
     weight[w + 2] = min(max(weight[w + 2] + ((s2 * e + 4096) >> 13), -WEIGHT_LIMIT), WEIGHT_LIMIT)
     weight[w + 3] = min(max(weight[w + 3] + ((s3 * e + 4096) >> 13), -WEIGHT_LIMIT), WEIGHT_LIMIT)
-    _learn(prob, count, i0, bit)
-    _learn(prob, count, i1, bit)
-    _learn(prob, count, i2, bit)
-    _learn(prob, count, i3, bit)
+    _learn(counters, i0, b0, bit)
+    _learn(counters, i1, b1, bit)
+    _learn(counters, i2, b2, bit)
+    _learn(counters, i3, b3, bit)
     return bit
 
 
 @njit
-def _code_large(st, buf, prob, count, base, m):
+def _code_large(st, buf, counters, base, m):
     """Exp-Golomb of m - 14 >= 1 beyond the unary part; returns m."""
     r = m - 14
     bits = 0
@@ -177,7 +179,7 @@ def _code_large(st, buf, prob, count, base, m):
         while (r >> (bits + 1)) > 0:
             bits += 1
     e = 0
-    while code_bit(st, buf, prob, count, base + EXP + min(e, 31), 1 if e < bits else 0):
+    while code_bit(st, buf, counters, base + EXP + min(e, 31), 1 if e < bits else 0):
         e += 1
         if e > 20:
             st[ERROR] = ERR_BAD
@@ -186,7 +188,7 @@ def _code_large(st, buf, prob, count, base, m):
     for i in range(e - 1, -1, -1):
         bit = (r >> i) & 1
         if i >= e - 2:
-            bit = code_bit(st, buf, prob, count, base + MANT + i, bit)
+            bit = code_bit(st, buf, counters, base + MANT + i, bit)
         else:
             bit = code_raw(st, buf, bit)
         out = 2 * out + bit
@@ -194,14 +196,14 @@ def _code_large(st, buf, prob, count, base, m):
 
 
 @njit
-def code_value(st, buf, prob, count, weight, index, c0, c1, c2, c3, g0, g1, g2, g3, signed, nonzero, value):
+def code_value(st, buf, counters, weight, index, c0, c1, c2, c3, g0, g1, g2, g3, signed, nonzero, value):
     """A value (SPEC.md 5.4) of set `index` under contexts c and sign contexts g; returns it."""
     base, wbase = index * SET_SIZE, index * SET_WEIGHTS
     a = -value if value < 0 else value
     if not nonzero:
         z = base + ZERO
         some = code_mixed(
-            st, buf, prob, count, weight, z + c0, z + FAMILY + c1, z + 2 * FAMILY + c2, z + 3 * FAMILY + c3, wbase,
+            st, buf, counters, weight, z + c0, z + FAMILY + c1, z + 2 * FAMILY + c2, z + 3 * FAMILY + c3, wbase,
             1 if a > 0 else 0,
         )  # fmt: skip
         if some == 0:
@@ -213,32 +215,26 @@ def code_value(st, buf, prob, count, weight, index, c0, c1, c2, c3, g0, g1, g2, 
     u3 = base + UNARY + (3 * FAMILY + c3) * 14
     for u in range(14):
         more = code_mixed(
-            st, buf, prob, count, weight, u0 + u, u1 + u, u2 + u, u3 + u, wbase + 4 + 4 * u, 1 if a > m else 0
+            st, buf, counters, weight, u0 + u, u1 + u, u2 + u, u3 + u, wbase + 4 + 4 * u, 1 if a > m else 0
         )
         if more == 0:
             break
         m += 1
     if m == 15:
-        m = _code_large(st, buf, prob, count, base, a)
+        m = _code_large(st, buf, counters, base, a)
     if not signed:
         return m
     g = base + SIGN
     negative = code_mixed(
-        st, buf, prob, count, weight, g + g0, g + 16 + g1, g + 32 + g2, g + 48 + g3, wbase + 60, 1 if value < 0 else 0
+        st, buf, counters, weight, g + g0, g + 16 + g1, g + 32 + g2, g + 48 + g3, wbase + 60, 1 if value < 0 else 0
     )
     return -m if negative else m
 
 
 @njit
 def quantise(x):
-    """Q of SPEC.md 5.4: a magnitude in half octaves, 0..15."""
-    if x <= 0:
-        return 0
-    b = 0
-    while (x >> (b + 1)) > 0:
-        b += 1
-    h = (x >> (b - 1)) & 1 if b >= 1 else 0
-    return min(15, 1 + 2 * b + h)
+    """Q of SPEC.md 5.4: a magnitude x >= 0 in half octaves, 0..15."""
+    return np.int64(HALF_OCTAVES[min(x, HALF_OCTAVES.shape[0] - 1)])
 
 
 @njit
@@ -259,8 +255,7 @@ class Coder:
     def __init__(self, counters: int, weights: int, *, data: bytes | None = None, capacity: int = 0) -> None:
         self.state = np.zeros(8, np.int64)
         self.state[RANGE] = MASK32
-        self.prob = np.full(counters, 32768, np.uint16)
-        self.count = np.zeros(counters, np.uint8)
+        self.counters = np.full(counters, 32768 << 8, np.uint32)
         self.weight = np.full(weights, WEIGHT_START, np.int64)
         self.writing = data is None
         self.state[WRITING] = self.writing
@@ -275,8 +270,8 @@ class Coder:
 
     @property
     def args(self) -> tuple[np.ndarray, ...]:
-        """What the kernels take first: state, buffer, counters, counts, weights."""
-        return self.state, self.buf, self.prob, self.count, self.weight
+        """What the kernels take first: state, buffer, counters, weights."""
+        return self.state, self.buf, self.counters, self.weight
 
     @property
     def written(self) -> int:

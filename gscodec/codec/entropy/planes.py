@@ -49,7 +49,7 @@ def _weighted_sum(index, weight, count, i, v):
 
 
 @njit
-def code_labels(st, buf, prob, count_, nb_index, nb_count, parts, base, labels):
+def code_labels(st, buf, counters, nb_index, nb_count, parts, base, labels):
     """Part labels; counters from `base` on. labels (N,) int64, read or written."""
     for i in range(labels.shape[0]):
         if st[ERROR] != 0:
@@ -63,15 +63,15 @@ def code_labels(st, buf, prob, count_, nb_index, nb_count, parts, base, labels):
                     break
         value = labels[i]
         if a >= 0:
-            if code_bit(st, buf, prob, count_, base, 1 if value == a else 0):
+            if code_bit(st, buf, counters, base, 1 if value == a else 0):
                 labels[i] = a
                 continue
-            if b >= 0 and code_bit(st, buf, prob, count_, base + 1, 1 if value == b else 0):
+            if b >= 0 and code_bit(st, buf, counters, base + 1, 1 if value == b else 0):
                 labels[i] = b
                 continue
         node = 1
         for bit in range(5, -1, -1):
-            node = 2 * node + code_bit(st, buf, prob, count_, base + 3 + node, (value >> bit) & 1)
+            node = 2 * node + code_bit(st, buf, counters, base + 3 + node, (value >> bit) & 1)
         labels[i] = node - 64
         if labels[i] >= parts:
             st[ERROR] = ERR_BAD
@@ -79,7 +79,7 @@ def code_labels(st, buf, prob, count_, nb_index, nb_count, parts, base, labels):
 
 
 @njit
-def code_classes(st, buf, prob, count, weight, nb_i, nb_w, nb_n, nb_t, s, pred, spacing, position_class, k, classes):
+def code_classes(st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, pred, spacing, position_class, k, classes):
     """Class corrections k (N,) of one group with set s; fills classes (N,) = clamp(pred + spacing k, 0, 15)."""
     for i in range(k.shape[0]):
         if st[ERROR] != 0:
@@ -90,7 +90,7 @@ def code_classes(st, buf, prob, count, weight, nb_i, nb_w, nb_n, nb_t, s, pred, 
             c0 = quantise(neighbour_magnitude(nb_i, nb_w, nb_n, nb_t, i, k))
             g0 = sgn3(_weighted_sum(nb_i, nb_w, nb_n, i, k))
             k[i] = code_value(
-                st, buf, prob, count, weight, s, c0, quantise(abs(near)), p, position_class[i],
+                st, buf, counters, weight, s, c0, quantise(abs(near)), p, position_class[i],
                 g0, sgn3(near), p, 0, True, False, k[i],
             )  # fmt: skip
         classes[i] = min(max(pred[i] + spacing * k[i], 0), 15)
@@ -98,7 +98,7 @@ def code_classes(st, buf, prob, count, weight, nb_i, nb_w, nb_n, nb_t, s, pred, 
 
 @njit
 def code_base_plane(
-    st, buf, prob, count, weight, nb_i, nb_w, nb_n, nb_t, s, classes, predicted, target, q, q_before, v
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, classes, predicted, target, q, q_before, v
 ):
     """One base plane with set s. q (N,) residuals, v (N,) decoded integers, q_before: the previous channel's q.
 
@@ -125,7 +125,7 @@ def code_base_plane(
         qn = quantise(nb)
         g0, g1 = sgn3(_weighted_sum(nb_i, nb_w, nb_n, i, q)), sgn3(q_before[i])
         q[i] = code_value(
-            st, buf, prob, count, weight, s,
+            st, buf, counters, weight, s,
             6 * qn + min(5, pc), quantise(nb + 8 * pc) + 16 * min(7, c >> 1), 8 * quantise(disp) + min(7, qn >> 1),
             8 * c + min(7, quantise(2 * disp + nb) >> 1), g0, g1, 3 * g0 + g1, sgn3(near), True, False, q[i],
         )  # fmt: skip
@@ -136,14 +136,20 @@ def code_base_plane(
 
 
 @njit
-def _plane_mean(nb_i, nb_w, nb_n, nb_t, i, r, j, beta):
-    """beta / 32 of the neighbours' mean of r[:, j], rounded."""
-    if nb_n[i] == 0 or beta == 0:
-        return np.int64(0)
-    s = np.int64(0)
+def _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means):
+    """Fill means (m,): beta / 32 of the neighbours' mean of r in each plane, rounded. reach (N,): planes of a slot up
+    to its last nonzero r, so that empty planes cost nothing."""
+    deep = 0
     for k in range(nb_n[i]):
-        s += nb_w[i, k] * r[nb_i[i, k], j]
-    return (2 * beta * s + 32 * nb_t[i]) // (64 * nb_t[i])
+        deep = max(deep, reach[nb_i[i, k]])
+    means[:] = 0
+    for k in range(nb_n[i]):
+        w, row = nb_w[i, k], r[nb_i[i, k]]
+        for j in range(deep):
+            means[j] += w * row[j]
+    for j in range(deep):
+        if means[j] != 0:
+            means[j] = (2 * beta[j] * means[j] + 32 * nb_t[i]) // (64 * nb_t[i])
 
 
 @njit
@@ -159,7 +165,7 @@ def _quantise_slot(i, m, means, target, scale, offset, q):
 
 @njit
 def code_coefficients(
-    st, buf, prob, count, weight, nb_i, nb_w, nb_n, nb_t, set_last, set_coef, classes, beta, offset,
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, set_last, set_coef, classes, beta, offset,
     target, q, r, last, q_before, last_before,
 ):  # fmt: skip
     """All context-coded planes of one channel, slot by slot.
@@ -169,19 +175,19 @@ def code_coefficients(
     """
     n, m = q.shape
     means = np.zeros(m, np.int64)
+    reach = np.zeros(n, np.int64)
     before = q_before.shape[1]
     for i in range(n):
         if st[ERROR] != 0:
             return
         c = classes[i]
-        for j in range(m):
-            means[j] = _plane_mean(nb_i, nb_w, nb_n, nb_t, i, r, j, beta[j])
+        _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means)
         if st[WRITING]:
             last[i] = _quantise_slot(i, m, means, target, 1.0 / np.float64(1 << c), offset, q)
         nl, pl = neighbour_magnitude(nb_i, nb_w, nb_n, nb_t, i, last), last_before[i]
         ql = quantise(nl)
         l_i = code_value(
-            st, buf, prob, count, weight, set_last, ql, 8 * ql + min(7, pl), 8 * c + min(7, ql >> 1),
+            st, buf, counters, weight, set_last, ql, 8 * ql + min(7, pl), 8 * c + min(7, ql >> 1),
             quantise(nl + 8 * pl), 0, 0, 0, 0, False, False, last[i],
         )  # fmt: skip
         if l_i > m:
@@ -203,7 +209,7 @@ def code_coefficients(
                 o2 = abs(other)
             qn, g0, g1 = quantise(nb), sgn3(s0), sgn3(other)
             own = code_value(
-                st, buf, prob, count, weight, set_coef + min(j, 3), 8 * qn + min(7, o1),
+                st, buf, counters, weight, set_coef + min(j, 3), 8 * qn + min(7, o1),
                 quantise(2 * nb + 12 * o1 + 8 * o2) + 16 * min(7, c >> 1), 8 * min(15, l_i) + min(7, l_i - 1 - j),
                 8 * qn + min(7, o2), g0, g1, sgn3(own), 3 * g0 + g1, True, j == l_i - 1, q[i, j],
             )  # fmt: skip
@@ -213,37 +219,39 @@ def code_coefficients(
             if abs(r[i, j]) > VALUE_LIMIT:
                 st[ERROR] = ERR_BAD
                 r[i, j] = 0
+            if r[i, j] != 0:
+                reach[i] = j + 1
 
 
 @njit
-def code_numbers(st, buf, prob, count, weight, s, signed, values):
+def code_numbers(st, buf, counters, weight, s, signed, values):
     """Plain numbers of set s (all contexts 0); values int64, read or written in place."""
     for i in range(values.shape[0]):
         if st[ERROR] != 0:
             return
         values[i] = code_value(
-            st, buf, prob, count, weight, s, 0, 0, 0, 0, 0, 0, 0, 0, signed, False, values[i]
+            st, buf, counters, weight, s, 0, 0, 0, 0, 0, 0, 0, 0, signed, False, values[i]
         )  # fmt: skip
 
 
 @njit
-def code_overflow(st, buf, prob, count, weight, s, n_planes, n_slots, planes, slots, values):
+def code_overflow(st, buf, counters, weight, s, n_planes, n_slots, planes, slots, values):
     """Entries (plane, slot, value) in ascending order; arrays of the right length, read or written in place."""
     plane, slot = np.int64(0), np.int64(-1)
     for i in range(planes.shape[0]):
         if st[ERROR] != 0:
             return
         step = code_value(
-            st, buf, prob, count, weight, s, 0, 0, 0, 0, 0, 0, 0, 0, False, False, planes[i] - plane
+            st, buf, counters, weight, s, 0, 0, 0, 0, 0, 0, 0, 0, False, False, planes[i] - plane
         )  # fmt: skip
         if step > 0:
             slot = np.int64(-1)
         plane += step
         skip = code_value(
-            st, buf, prob, count, weight, s + 1, 0, 0, 0, 0, 0, 0, 0, 0, False, False, slots[i] - slot - 1
+            st, buf, counters, weight, s + 1, 0, 0, 0, 0, 0, 0, 0, 0, False, False, slots[i] - slot - 1
         )  # fmt: skip
         slot += skip + 1
-        values[i] = code_value(st, buf, prob, count, weight, s + 2, 0, 0, 0, 0, 0, 0, 0, 0, True, False, values[i])
+        values[i] = code_value(st, buf, counters, weight, s + 2, 0, 0, 0, 0, 0, 0, 0, 0, True, False, values[i])
         if plane >= n_planes or slot >= n_slots:
             st[ERROR] = ERR_BAD
             return

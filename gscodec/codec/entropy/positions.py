@@ -57,19 +57,19 @@ def partition_keys(x, bits):
 
 
 @njit
-def _code_left(st, buf, prob, count, n, depth, value):
+def _code_left(st, buf, counters, n, depth, value):
     """How many of n points lie in the left half."""
     if n <= 16:
         node = 1
         for i in range(4, -1, -1):
-            node = 2 * node + code_bit(st, buf, prob, count, LEFT + n * 32 + node, (value >> i) & 1)
+            node = 2 * node + code_bit(st, buf, counters, LEFT + n * 32 + node, (value >> i) & 1)
         value = node - 32
         if value > n:
             st[ERROR] = ERR_BAD
         return min(value, n)
-    if code_bit(st, buf, prob, count, EMPTY + 2 * depth, 1 if value == 0 else 0):
+    if code_bit(st, buf, counters, EMPTY + 2 * depth, 1 if value == 0 else 0):
         return 0
-    if code_bit(st, buf, prob, count, EMPTY + 2 * depth + 1, 1 if value == n else 0):
+    if code_bit(st, buf, counters, EMPTY + 2 * depth + 1, 1 if value == n else 0):
         return n
     top = 0
     while ((n - 2) >> top) > 0:
@@ -78,7 +78,7 @@ def _code_left(st, buf, prob, count, n, depth, value):
     for i in range(top):
         bit = ((value - 1) >> (top - 1 - i)) & 1
         if i < 3:
-            bit = code_bit(st, buf, prob, count, BIG + 8 * depth + node, bit)
+            bit = code_bit(st, buf, counters, BIG + 8 * depth + node, bit)
             node = 2 * node + bit
         else:
             bit = code_raw(st, buf, bit)
@@ -90,7 +90,7 @@ def _code_left(st, buf, prob, count, n, depth, value):
 
 
 @njit
-def _code_class(st, buf, prob, count, weight, classes, i, remaining, value):
+def _code_class(st, buf, counters, weight, classes, i, remaining, value):
     s1 = classes[i - 1] if i > 0 else 0
     s2 = classes[i - 2] if i > 1 else 0
     four = 0
@@ -103,7 +103,7 @@ def _code_class(st, buf, prob, count, weight, classes, i, remaining, value):
     node = 1
     for b in range(3, -1, -1):
         bit = (value >> b) & 1
-        bit = code_mixed(st, buf, prob, count, weight, k0 + node, k1 + node, k2 + node, k3 + node, 4 * node, bit)
+        bit = code_mixed(st, buf, counters, weight, k0 + node, k1 + node, k2 + node, k3 + node, 4 * node, bit)
         node = 2 * node + bit
     return node - 16
 
@@ -121,7 +121,7 @@ def _first_right(keys, lo, hi, bit):
 
 
 @njit
-def code_positions(st, buf, prob, count, weight, bits, keys, x, classes):
+def code_positions(st, buf, counters, weight, bits, keys, x, classes):
     """Code N slots; `keys` sorted and `x`, `classes` given when writing. Fills x (N, 3) with the decoded positions.
 
     Returns False where the input is bad (the coder's state says why).
@@ -144,7 +144,7 @@ def code_positions(st, buf, prob, count, weight, bits, keys, x, classes):
             return False
         if n == 1 or depth == n_splits:
             for i in range(lo, hi):
-                classes[i] = _code_class(st, buf, prob, count, weight, classes, i, n_splits - depth, classes[i])
+                classes[i] = _code_class(st, buf, counters, weight, classes, i, n_splits - depth, classes[i])
                 for a in range(3):
                     prefix = px if a == 0 else (py if a == 1 else pz)
                     used = 0
@@ -158,7 +158,7 @@ def code_positions(st, buf, prob, count, weight, bits, keys, x, classes):
                     x[i, a] = (prefix << low) + ((1 << (low - 1)) if low > 0 else 0)
             continue
         middle = _first_right(keys, lo, hi, n_splits - 1 - depth) if st[WRITING] else lo
-        left = _code_left(st, buf, prob, count, n, min(63, n_splits - depth), middle - lo)
+        left = _code_left(st, buf, counters, n, min(63, n_splits - depth), middle - lo)
         a = axes[depth]
         for half in range(1, -1, -1):  # right is pushed first, so left is done first
             stack[top, 0] = lo + left if half else lo
