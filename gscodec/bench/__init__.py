@@ -1,1 +1,1 @@
-"""TODO."""
+"""Benchmarks: rate-distortion, the peer it is measured against, and speed."""

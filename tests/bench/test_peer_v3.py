@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gscodec.base.errors import BadInput
+from gscodec.bench.peer_v3 import encode_peer
+from gscodec.splats.model import Splats
+
+
+class Clip(list[Splats]):
+    fps = 30.0
+
+    @property
+    def names(self) -> list[str]:
+        return [f"frame {i}" for i in range(len(self))]
+
+
+def clip(frames: int = 5, slots: int = 300, sh_count: int = 4) -> Clip:
+    """Slots that drift; the row number is told by opacity, so that frames can be compared after sorting."""
+    rng = np.random.default_rng(0)
+    f32 = np.float32
+    first = Splats(
+        means=rng.normal(size=(slots, 3)).astype(f32),
+        quats=(lambda q: q / np.linalg.norm(q, axis=1, keepdims=True))(rng.normal(size=(slots, 4))).astype(
+            f32
+        ),
+        scales=np.exp(rng.normal(-3, 0.5, (slots, 3))).astype(f32),
+        opacities=np.linspace(0.1, 0.9, slots).astype(f32),
+        sh=rng.normal(size=(slots, sh_count, 3)).astype(f32),
+    )
+    drift = rng.normal(0, 0.01, (slots, 3)).astype(f32)
+    return Clip(replace(first, means=first.means + t * drift) for t in range(frames))
+
+
+def test_lossless_peer_returns_every_attribute_within_half_a_step_of_its_range() -> None:
+    source = clip()
+    coded = encode_peer(source, qp=0, gop=3)
+    assert [gop.frames for gop in coded.gops] == [3, 2]
+    for given, got in zip(source, coded, strict=True):
+        np.testing.assert_allclose(got.means, given.means, atol=8 / 65535)
+        np.testing.assert_allclose(got.sh, given.sh, atol=8 / 255)
+        np.testing.assert_allclose(got.opacities, given.opacities, atol=0.01)
+        np.testing.assert_allclose(np.log(got.scales), np.log(given.scales), atol=4 / 255)
+        np.testing.assert_allclose(np.abs((got.quats * given.quats).sum(axis=1)), 1, atol=1e-4)
+
+
+def test_higher_qp_costs_fewer_bytes_and_more_error() -> None:
+    source = clip()
+    fine, coarse = encode_peer(source, qp=10), encode_peer(source, qp=40)
+    assert coarse.n_bytes < fine.n_bytes
+    errors = [float(np.abs(c[0].means - source[0].means).mean()) for c in (fine, coarse)]
+    assert errors[0] < errors[1]
+
+
+def test_noise_below_the_floor_is_not_coded() -> None:
+    source = clip(sh_count=1)
+    rng = np.random.default_rng(1)
+    for t, frame in enumerate(source):
+        noise = rng.normal(0, 1e-8, (300, 1)).astype(np.float32)
+        source[t] = replace(frame, sh=np.repeat(noise[:, None], 3, axis=2))
+    assert encode_peer(source, qp=20, noise_floor=1e-6).n_bytes < 0.9 * encode_peer(source, qp=20).n_bytes
+
+
+def test_frames_with_other_rows_are_refused_by_name() -> None:
+    source = clip()
+    source[3] = source[3].take(np.arange(299))
+    with pytest.raises(BadInput, match="frame 3"):
+        encode_peer(source, qp=20)
