@@ -1,0 +1,218 @@
+"""One GOP from splats to a segment at a wanted quality: sensitivity, tracks, steps, and lambda found in the picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gscodec.codec.decoder import Gop
+from gscodec.codec.encoder import EncodedGop, Tools, encode_tracks
+from gscodec.codec.model.channels import channel_count
+from gscodec.codec.model.steps import flat_steps, sensitive_steps
+from gscodec.codec.model.tracks import Tracks, make_tracks
+from gscodec.codec.segment import Model, join_segment
+from gscodec.codec.settings import EncodeSettings, target_psnr
+from gscodec.splats.model import Splats
+
+if TYPE_CHECKING:
+    from gscodec.render.cameras import Camera
+    from gscodec.render.sensitivity import Sensitivity
+
+__all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How much work a preset puts into a GOP."""
+
+    sensitivity_frames: int
+    sensitivity_every_gop: bool
+    check_frames: int  # frames of the quality check
+    first_tries: int  # encodes of the first GOP while looking for lambda
+    later_tries: int
+    tolerance_db: float
+
+
+PRESET_EFFORT = {
+    "fast": Preset(1, False, 1, 3, 1, 0.5),
+    "balanced": Preset(3, True, 2, 5, 2, 0.15),
+    "best": Preset(5, True, 3, 6, 3, 0.1),
+}
+DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
+PSNR_CAP = 100.0
+FOREGROUND = 1 / 255  # DESIGN's measure: pixels where either picture has more alpha
+
+
+@dataclass
+class GopJob:
+    """What encode_gop needs. Picklable: GOPs are encoded in parallel processes."""
+
+    frames: list[Splats]
+    settings: EncodeSettings
+    cameras: list[Camera]  # where sensitivity is measured
+    check_cameras: list[Camera]  # where quality is looked at while encoding
+    lam: float | None = None  # of the first GOP; None: this is the first
+    sensitivity: Sensitivity | None = None  # of the first GOP, where the preset measures only there
+
+
+@dataclass
+class GopResult:
+    payload: bytes
+    lam: float
+    psnr: float
+    worst: float
+    bytes_by: dict[str, int]
+    stages: dict[str, float] = field(default_factory=dict)  # seconds
+    sensitivity: Sensitivity | None = None
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[name] = self.stages.get(name, 0.0) + time.perf_counter() - start
+
+
+def encode_gop(job: GopJob) -> GopResult:
+    """Encode one GOP: lambda starts at the first GOP's and is corrected until the picture is as good as asked."""
+    if len(job.frames[0]) == 0:
+        return _encode_empty(job)
+    clock = _Clock()
+    effort = PRESET_EFFORT[job.settings.preset]
+    with clock.stage("sensitivity"):
+        sens = _sensitivities(job, effort)
+    with clock.stage("tracks"):
+        mid = next(iter(sens.values()))
+        lam = job.lam or _first_lambda(job, mid)
+        tracks = make_tracks(
+            job.frames,
+            sens,
+            use_parts=job.settings.parts,
+            use_gauge=job.settings.gauge,
+            steps=lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30)),
+        )
+    with clock.stage("quality check"):
+        check = _Check(job, effort)
+    encoded, lam, psnr = _search(job, effort, tracks, lam, check, clock)
+    return GopResult(
+        encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
+        None if effort.sensitivity_every_gop else mid,
+    )  # fmt: skip
+
+
+def _encode_empty(job: GopJob) -> GopResult:
+    """A GOP without Gaussians: only MODEL has bytes."""
+    degree = job.frames[0].sh_degree
+    channels = channel_count(degree)
+    model = Model(len(job.frames), 0, degree)
+    model.base_unit = model.coef_unit = np.ones(channels, np.float32)
+    model.mode = model.beta = [[] for _ in range(channels)]
+    payload = join_segment({"model": model.write()})
+    return GopResult(payload, job.lam or 1.0, PSNR_CAP, PSNR_CAP, {"model": len(payload)})
+
+
+def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
+    from gscodec.render.sensitivity import sensitivity
+
+    count = len(job.frames)
+    if job.sensitivity is not None and len(job.sensitivity.logits) == len(job.frames[0]):
+        return {count // 2: job.sensitivity}
+    n = min(count, effort.sensitivity_frames)
+    picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
+    share = max(1, len(job.cameras) // max(1, n if n > 1 else 1))
+    out = {}
+    for i, t in enumerate(picks):
+        # Each frame sees its own share of the cameras twice over: more directions for the same work.
+        mine = job.cameras if n == 1 else (job.cameras * 2)[i * share : i * share + 2 * share]
+        out[t] = sensitivity(job.frames[t], mine, kernel=job.settings.kernel)
+    return out
+
+
+def _first_lambda(job: GopJob, sens: Sensitivity) -> float:
+    """Lambda at which quantisation noise would have the wanted energy: n lambda^2 / 12 = MSE * samples."""
+    mse = 10 ** (-target_psnr(job.settings.quality) / 10)
+    frames = len(job.frames)
+    per_slot = (12 + 3 * job.frames[0].sh.shape[1]) / frames + (3 if frames > 1 else 0)
+    return float(np.sqrt(12 * mse * 3 * max(sens.pixels, 1.0) / (len(job.frames[0]) * per_slot)))
+
+
+class _Check:
+    """Foreground PSNR of decoded frames on a few of the encoder's own views, against the source."""
+
+    def __init__(self, job: GopJob, effort: Preset) -> None:
+        n, count = min(effort.check_frames, len(job.frames)), len(job.frames)
+        self.times = sorted({int((i + 0.5) * count / n) for i in range(n)})
+        self.cameras, self.kernel = job.check_cameras, job.settings.kernel
+        self.want = {t: [self._render(job.frames[t], c) for c in self.cameras] for t in self.times}
+
+    def _render(self, splats: Splats, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+        from gscodec.render.rasterize import rasterize
+
+        return rasterize(splats, camera, kernel=self.kernel)
+
+    def measure(self, gop: Gop) -> tuple[float, float]:
+        """(mean, worst) dB."""
+        values = []
+        for t in self.times:
+            got = gop.frame(t)
+            values += [
+                _psnr(*want, *self._render(got, camera))
+                for want, camera in zip(self.want[t], self.cameras, strict=True)
+            ]
+        return float(np.mean(values)), float(np.min(values))
+
+
+def _psnr(rgb_a: np.ndarray, alpha_a: np.ndarray, rgb_b: np.ndarray, alpha_b: np.ndarray) -> float:
+    seen = (alpha_a > FOREGROUND) | (alpha_b > FOREGROUND)
+    if not seen.any():
+        return PSNR_CAP
+    black = np.clip(rgb_a[seen], 0, 1) - np.clip(rgb_b[seen], 0, 1)
+    white_a = np.clip(rgb_a[seen] + 1 - alpha_a[seen][:, None], 0, 1)
+    white = white_a - np.clip(rgb_b[seen] + 1 - alpha_b[seen][:, None], 0, 1)
+    mse = 0.5 * float((black**2).mean() + (white**2).mean())
+    return min(PSNR_CAP, -10 * float(np.log10(max(mse, 1e-30))))
+
+
+def _search(
+    job: GopJob, effort: Preset, tracks: Tracks, lam: float, check: _Check, clock: _Clock
+) -> tuple[EncodedGop, float, tuple[float, float]]:
+    """Encode at lambda, look, correct: a secant on log2 lambda."""
+    want = target_psnr(job.settings.quality)
+    tries = effort.first_tries if job.lam is None else effort.later_tries
+    tools = Tools(video=job.settings.payload == "video", preset=job.settings.preset)
+    make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
+    seen: list[tuple[float, float]] = []
+    best: tuple[float, EncodedGop, float, tuple[float, float]] | None = None
+    for i in range(tries):
+        with clock.stage("coding"):
+            encoded = encode_tracks(tracks, make_steps(tracks, lam), tools)
+        with clock.stage("quality check"):
+            psnr = check.measure(Gop(encoded.planes))
+        seen.append((float(np.log2(lam)), psnr[0]))
+        miss = abs(psnr[0] - want)
+        if best is None or miss < best[0]:
+            best = (miss, encoded, lam, psnr)
+        if miss <= effort.tolerance_db or i == tries - 1:
+            break
+        lam = 2 ** _next_lambda(seen, want)
+    assert best is not None
+    return best[1:]
+
+
+def _next_lambda(seen: list[tuple[float, float]], want: float) -> float:
+    slope = -DB_AN_OCTAVE
+    if len(seen) > 1 and abs(seen[-1][0] - seen[-2][0]) > 1e-3:
+        slope = (seen[-1][1] - seen[-2][1]) / (seen[-1][0] - seen[-2][0])
+        slope = min(max(slope, -9.0), -2.5)
+    return seen[-1][0] + float(np.clip((want - seen[-1][1]) / slope, -4, 4))

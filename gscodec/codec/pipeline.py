@@ -1,0 +1,220 @@
+"""A sequence to a .gsv file and back: GOPs cut, encoded (in parallel where asked), written in order; decoded lazily."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gscodec.base.errors import BadInput, Misuse
+from gscodec.codec.decoder import Gop, decode_segment
+from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
+from gscodec.codec.settings import MAX_GOP_FRAMES, EncodeSettings
+from gscodec.splats.model import Splats
+
+if TYPE_CHECKING:
+    from gscodec.container.file import GsvFile
+    from gscodec.container.header import Header
+    from gscodec.render.cameras import Camera
+    from gscodec.splats.model import SplatSequence
+
+__all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
+
+SENSITIVITY_VIEWS = {"fast": 10, "balanced": 24, "best": 36}
+SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
+CHECK_VIEWS = 4
+AVC_CODEC = "avc1.64{level:04X}"  # High profile; the level is read from the stream
+
+
+@dataclass
+class EncodeReport:
+    """What an encode did. PSNR: foreground, on the encoder's own views."""
+
+    frames: int = 0
+    gops: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    psnr: float = 0.0
+    worst: float = 100.0
+    bytes_by: dict[str, int] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)  # seconds, summed over processes
+    first_gop_stages: dict[str, float] = field(default_factory=dict)
+
+
+def gop_length(settings: EncodeSettings, fps: float) -> int:
+    """Frames of a GOP: as asked, else a second or MAX_GOP_FRAMES, whichever is shorter."""
+    return settings.gop or max(1, min(round(fps), MAX_GOP_FRAMES))
+
+
+def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[Splats]]]:
+    """(first frame, frames) of each GOP: of at most `length` frames, never across a change of rows."""
+    from gscodec.splats.matching import track
+
+    gop: list[Splats] = []
+    first = 0
+    for number, tracked in enumerate(track(iter(sequence))):
+        if gop and (len(gop) == length or tracked.new_run):
+            yield first, gop
+            gop, first = [], number
+        gop.append(tracked.splats)
+    if gop:
+        yield first, gop
+
+
+def _cameras(sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any) -> tuple[list[Camera], list[Camera]]:
+    """(sensitivity cameras, check cameras), seeded, from the middle frame or the viewers' zone."""
+    from gscodec.render.sensitivity import sensitivity_cameras
+
+    middle = replace(sequence[len(sequence) // 2], up=up)
+    count, size = SENSITIVITY_VIEWS[settings.preset], SENSITIVITY_SIZE[settings.preset]
+    cameras = sensitivity_cameras(middle, zone, seed=settings.seed, size=size, count=count)
+    check = sensitivity_cameras(middle, zone, seed=settings.seed + 1, size=size, count=CHECK_VIEWS)
+    return cameras, check
+
+
+def encode_sequence(
+    sequence: SplatSequence,
+    out: str | Path,
+    settings: EncodeSettings,
+    *,
+    zone: list[dict[str, Any]] | None = None,
+    progress: Callable[[int, str], None] | None = None,
+) -> EncodeReport:
+    """Encode `sequence` into the file `out`, which appears by rename when all is done.
+
+    `zone`: cameras where viewers stand (dicts as in scene.json); `progress(frames, note)` is called for each GOP.
+    The same input, settings and seed give the same bytes whatever `settings.workers`.
+    Raises BadInput for bad frames, Misuse for settings that can't be.
+    """
+    from gscodec.container.writer import GsvWriter
+
+    if len(sequence) == 0:
+        raise BadInput("the sequence has no frames")
+    start = time.perf_counter()
+    up = settings.up or getattr(sequence, "up", None) or sequence[0].up
+    fps = settings.fps or sequence.fps
+    report = EncodeReport()
+    stages: dict[str, float] = {}
+    jobs = _jobs(sequence, settings, zone, up, fps)
+    writer: GsvWriter | None = None
+    try:
+        for first, n_frames, result in _results(jobs, settings):
+            if writer is None:
+                writer = GsvWriter(out, make_header(sequence, settings, up, fps, result.payload))
+                report.first_gop_stages = dict(result.stages)
+            writer.add_segment(result.payload, first_frame=first, n_frames=n_frames)
+            _book(report, stages, n_frames, result)
+            if progress:
+                progress(n_frames, f"{result.psnr:.1f} dB, {len(result.payload) / 1000 / n_frames:.1f} KB/frame")
+        assert writer is not None
+        writer.finish()
+    except BaseException:
+        if writer is not None:
+            writer.abort()
+        raise
+    report.bytes = Path(out).stat().st_size
+    report.seconds = time.perf_counter() - start
+    report.stages = stages
+    report.psnr /= report.frames
+    return report
+
+
+def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result: GopResult) -> None:
+    report.frames += n_frames
+    report.gops += 1
+    report.psnr += result.psnr * n_frames
+    report.worst = min(report.worst, result.worst)
+    for name, n in result.bytes_by.items():
+        report.bytes_by[name] = report.bytes_by.get(name, 0) + n
+    for name, seconds in result.stages.items():
+        stages[name] = stages.get(name, 0.0) + seconds
+
+
+def _jobs(sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any, fps: float) -> Iterator[tuple[int, GopJob]]:
+    cameras, check = _cameras(sequence, settings, zone, up)
+    for first, frames in cut_gops(sequence, gop_length(settings, fps)):
+        yield first, GopJob(frames, settings, cameras, check)
+
+
+def _results(jobs: Iterator[tuple[int, GopJob]], settings: EncodeSettings) -> Iterator[tuple[int, int, GopResult]]:
+    """Results in order. The first GOP finds lambda; the others depend on it alone, so their order does not matter."""
+    first, job = next(jobs)
+    lead = encode_gop(job)
+    yield first, len(job.frames), lead
+    sens = None if PRESET_EFFORT[settings.preset].sensitivity_every_gop else lead.sensitivity
+    later = ((at, replace(j, lam=lead.lam, sensitivity=sens)) for at, j in jobs)
+    if settings.workers <= 1:
+        for at, j in later:
+            yield at, len(j.frames), encode_gop(j)
+        return
+    with ProcessPoolExecutor(settings.workers) as pool:
+        waiting: list[tuple[int, int, Future[GopResult]]] = []
+        for at, j in later:
+            waiting.append((at, len(j.frames), pool.submit(encode_gop, j)))
+            if len(waiting) > 2 * settings.workers:  # memory: a few GOPs, never the sequence
+                at0, n0, future = waiting.pop(0)
+                yield at0, n0, future.result()
+        for at0, n0, future in waiting:
+            yield at0, n0, future.result()
+
+
+def make_header(sequence: SplatSequence, settings: EncodeSettings, up: Any, fps: float, payload: bytes) -> Header:
+    """The header of a file whose first segment is `payload`."""
+    raise NotImplementedError
+
+
+class DecodedSequence:
+    """A .gsv as a SplatSequence: segments are decoded when a frame of theirs is asked for; one is kept."""
+
+    def __init__(self, file: GsvFile, rung: int = 0) -> None:
+        self.file, self.rung = file, rung
+        self.entries = [e for e in file.index if e.rung == rung]
+        if not self.entries:
+            raise Misuse("no such rung", rung=rung, file=str(file.path))
+        self._gop: tuple[int, Gop] | None = None
+
+    @property
+    def fps(self) -> float:
+        numerator, denominator = self.file.header.fps
+        return float(numerator) / float(denominator)
+
+    @property
+    def up(self) -> tuple[float, float, float]:
+        return tuple(self.file.header.up)  # type: ignore[return-value]
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self.file.path}#{i}" for i in range(len(self))]
+
+    def gop_borders(self) -> list[int]:
+        """First frames of the GOPs."""
+        return [e.first_frame for e in self.entries]
+
+    def __len__(self) -> int:
+        return int(self.entries[-1].first_frame + self.entries[-1].n_frames)
+
+    def __getitem__(self, index: int) -> Splats:
+        starts = [e.first_frame for e in self.entries]
+        g = int(np.searchsorted(starts, index, side="right")) - 1
+        if not 0 <= index < len(self) or index >= starts[g] + self.entries[g].n_frames:
+            raise IndexError(index)
+        if self._gop is None or self._gop[0] != g:
+            self._gop = g, decode_segment(self.file.read_segment(self.entries[g]))
+        header = self.file.header
+        frame = self._gop[1].frame(index - starts[g])
+        return replace(frame, up=self.up, antialiased=header.kernel == "compensated", unit_m=header.unit_m)
+
+    def __iter__(self) -> Iterator[Splats]:
+        return (self[i] for i in range(len(self)))
+
+
+def decode_file(path: str | Path, rung: int = 0) -> DecodedSequence:
+    """Open a .gsv for decoding. Raises BadInput and its kin, naming the file."""
+    from gscodec.container.file import GsvFile
+
+    return DecodedSequence(GsvFile.open(path), rung)
