@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,15 +11,15 @@ I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
 
-def assign(candidates: npt.NDArray[Any], cost: F64) -> I64:
+def assign(candidates: I64, cost: F64) -> I64:
     """A permutation (N,) that gives each row one of 0..N-1, cheapest in total over the rows' `candidates` (N, k).
 
     Where the candidates admit no permutation, rows left over share what is left over, in ascending order: the
     caller judges whether that is of use. `cost` (N, k) is not negative.
     """
     n = len(candidates)
-    chosen = candidates[np.arange(n), cost.argmin(axis=1)].astype(np.int64)
-    asked = np.bincount(chosen, minlength=n)
+    chosen: I64 = candidates[np.arange(n), cost.argmin(axis=1)]
+    asked: I64 = np.bincount(chosen, minlength=n)
     if asked.max(initial=0) <= 1:
         return chosen
     rows = _contested(candidates, chosen, asked)
@@ -33,7 +31,7 @@ def assign(candidates: npt.NDArray[Any], cost: F64) -> I64:
     return chosen
 
 
-def _contested(candidates: npt.NDArray[Any], chosen: I64, asked: I64) -> I64:
+def _contested(candidates: I64, chosen: I64, asked: I64) -> I64:
     """Rows whose choice may change: those in conflict, and, thrice, those whose choice such rows could take."""
     open_rows = asked[chosen] > 1
     for _ in range(3):
@@ -43,7 +41,7 @@ def _contested(candidates: npt.NDArray[Any], chosen: I64, asked: I64) -> I64:
     return np.flatnonzero(open_rows)
 
 
-def _solve(candidates: npt.NDArray[Any], cost: F64, free: I64, n: int) -> I64:
+def _solve(candidates: I64, cost: F64, free: I64, n: int) -> I64:
     """Assign the `free` columns to as many rows, by exact bipartite matching with a costly way out for every row."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching

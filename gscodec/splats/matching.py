@@ -118,10 +118,18 @@ def _coherence(a: Splats, b: Splats) -> float:
         return 1.0
     rows = np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
     start, end = a.means.astype(np.float64), b.means.astype(np.float64)
-    distance, near = cKDTree(start).query(start[rows], k=NEIGHBOURS + 1)
+    distance, near = _nearest(cKDTree(start), start[rows], NEIGHBOURS + 1)
     steps = end - start
     error = np.linalg.norm(steps[rows] - _fit(start, steps, rows, near[:, 1:], np.ones(n)), axis=1)
     return float(np.mean(error <= distance[:, 1:].mean(axis=1)))
+
+
+def _nearest(tree: cKDTree, points: F64, k: int) -> tuple[F64, I64]:
+    """(M, k) distances and rows of the `k` nearest points of the tree."""
+    distance, near = tree.query(points, k=k)
+    return np.asarray(distance).reshape(len(points), k), np.asarray(near, dtype=np.int64).reshape(
+        len(points), k
+    )
 
 
 def _fit(start: F64, steps: F64, rows: I64, near: I64, weights: F64) -> F64:
@@ -154,9 +162,9 @@ class _Matcher:
         self.tree = cKDTree(self.end)
         self.rows = np.arange(len(a), dtype=np.int64)
         k = min(NEIGHBOURS + 1, len(a))
-        distance, near = cKDTree(self.start).query(self.start, k=k)
-        self.near = near.reshape(len(a), k)[:, 1:]
-        spacing = float(np.median(distance.reshape(len(a), k)[:, 1:].mean(axis=1))) if k > 1 else 1.0
+        distance, near = _nearest(cKDTree(self.start), self.start, k)
+        self.near = near[:, 1:]
+        spacing = float(np.median(distance[:, 1:].mean(axis=1))) if k > 1 else 1.0
         self.spacing = max(spacing, 1e-30)  # all in one place: any order is as good
         self.guess = self.start + (0.0 if velocity is None else np.asarray(velocity, dtype=np.float64))
         self.reach = self.spacing  # how far from the guess a match may well lie; learnt later
@@ -187,8 +195,7 @@ class _Matcher:
     def _candidates(self, k: int, rows: I64 | None = None) -> tuple[I64, F64]:
         """(M, k) rows of `b` nearest to where rows of `a` are expected, and how badly each fits."""
         rows = self.rows if rows is None else rows
-        distance, near = self.tree.query(self.guess[rows], k=k)
-        distance, near = distance.reshape(len(rows), k), near.reshape(len(rows), k)
+        distance, near = _nearest(self.tree, self.guess[rows], k)
         change = (self.traits_b[near] - self.traits_a[rows, None] - self.shift) / self.scatter
         return near, (distance / self.reach) ** 2 + np.minimum(np.square(change), TRAIT_LIMIT).sum(axis=2)
 
