@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,11 +18,12 @@ from gscodec.base.errors import Misuse
 from gscodec.stream.messages import MAX_INCOMING_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
 
     from starlette.applications import Starlette
 
-__all__ = ["BackgroundServer", "Server", "bind", "configure"]
+__all__ = ["BackgroundServer", "bind", "configure", "serve_until_stopped"]
 
 SEND_BUFFER_BYTES = 1 << 17  # 128 KiB: measured, 0.44 MiB in flight to a stalled reader instead of 3.9
 PORTS_TO_TRY = 50
@@ -88,7 +89,6 @@ def _guarded(deadline: float, per_address: int) -> type[H11Protocol]:
 
 def configure(
     app: Starlette,
-    *,
     header_deadline: float = 10.0,
     per_address: int = 256,
     tls: tuple[str, str] | None = None,
@@ -132,34 +132,46 @@ def bind(host: str, port: int) -> socket.socket:
     raise Misuse(f"cannot listen: {last.strerror if last else 'no port'}", host=host, port=port)
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server that stops on SIGINT and SIGTERM without raising them anew: stopping is its normal end."""
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: who runs it decides when it stops."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        yield
+
+
+def serve_until_stopped(listeners: Sequence[tuple[uvicorn.Config, socket.socket]]) -> None:
+    """Run the servers side by side until SIGINT or SIGTERM, then let them end in order. Main thread only."""
+    servers = [(_Server(config), listener) for config, listener in listeners]
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for server, _listener in servers:
+            server.force_exit = (
+                server.should_exit and number == signal.SIGINT
+            )  # a second Ctrl-C does not wait
+            server.should_exit = True
+
+    async def serve_all() -> None:
+        await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in servers))
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        asyncio.run(serve_all())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class BackgroundServer:
     """A server in a thread of its own, for `demo` and tests: `with BackgroundServer(config, socket) as s: s.port`."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        self._server = Server(config)
+        self._server = _Server(config)
         self._listener = listener
         self._thread = threading.Thread(target=self._run, name="gscodec-server", daemon=True)
         self.port: int = listener.getsockname()[1]
 
-    def __enter__(self) -> BackgroundServer:
+    def __enter__(self) -> Self:
         self._thread.start()  # the socket listens already: connections made from now on wait in its queue
         return self
 

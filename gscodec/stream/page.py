@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from gscodec.stream.shelf import ServedFile
 
-__all__ = ["catalogue", "note"]
+__all__ = ["catalogue", "note", "trust"]
 
 _STYLE = """
 :root{color-scheme:dark light;--bg:#0e1014;--card:#171a21;--line:#262b36;--text:#e8eaf0;--dim:#9aa3b5;--accent:#7cc4ff}
@@ -25,7 +26,7 @@ a.card{display:block;padding:1.1rem 1.25rem;border:1px solid var(--line);border-
 color:inherit;text-decoration:none}a.card:hover{border-color:var(--accent)}
 a:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .card b{display:block;font-weight:600;overflow-wrap:anywhere}.card span{color:var(--dim);font-size:.875rem}
-code{background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:.05rem .35rem}
+dt{font-weight:600;margin-top:.75rem}dd{margin:0;color:var(--dim)}code{overflow-wrap:anywhere;background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:.05rem .35rem}
 a.button{display:inline-block;padding:.6rem 1rem;border-radius:.5rem;background:var(--accent);color:#06131f;text-decoration:none;font-weight:600}
 @media(prefers-color-scheme:light){a.button{color:#fff}}
 """
@@ -44,6 +45,36 @@ def catalogue(files: Iterable[ServedFile]) -> str:
 def note(title: str, body_html: str) -> str:
     """A small page with `title` and the given (trusted) body."""
     return _page(title, f"<h1>{escape(title)}</h1>{body_html}")
+
+
+_TRUST = """
+<p><a class="button" href="{link}">Watch</a></p>
+<p>This video comes from a computer on your own network, over an encrypted connection. Your device does not know that
+computer's certificate yet, so the browser will warn. You can go past the warning once, or let the device trust it:</p>
+<p><a href="/gscodec-authority.crt">Download the certificate</a></p>
+<dl>
+<dt>iPhone, iPad</dt><dd>Open the download, then Settings: Profile Downloaded: Install; then General: About:
+Certificate Trust Settings: switch it on.</dd>
+<dt>Android</dt><dd>Settings: Security: More: Install from storage: CA certificate; choose the download.</dd>
+<dt>Mac</dt><dd>Open it in Keychain Access, then set Trust to Always.</dd>
+<dt>Windows</dt><dd>Open it: Install: Trusted Root Certification Authorities.</dd>
+<dt>Firefox</dt><dd>Settings: Certificates: View: Authorities: Import.</dd>
+</dl>
+<p>It can vouch for private network addresses only. Compare its SHA-256 fingerprint with the one in the terminal:<br>
+<code>{fingerprint}</code><br>Remove it from the device when you no longer need it.</p>
+<script>fetch({probe},{{mode:"no-cors"}}).then(()=>location.replace({target}),()=>{{}})</script>
+"""
+
+
+def trust(link: str, fingerprint: str) -> str:
+    """How to come to trust the authority; a device that does already is led on to `link` at once."""
+    body = _TRUST.format(
+        link=escape(link),
+        fingerprint=escape(fingerprint),
+        probe=json.dumps(f"{link}healthz"),
+        target=json.dumps(link),
+    )
+    return note("Watch on this device", body)
 
 
 def _describe(file: ServedFile) -> str:

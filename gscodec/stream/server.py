@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mimetypes
 import sys
 from collections import Counter
@@ -98,7 +97,9 @@ class _App:
         return HTMLResponse(page.catalogue(self.shelf.values()), headers={"cache-control": "no-cache"})
 
     async def healthz(self, request: Request) -> Response:
-        return PlainTextResponse("ok\n", headers={"cache-control": "no-store"})
+        # the helper page of --lan asks across origins whether this server's certificate is trusted
+        headers = {"cache-control": "no-store", "cross-origin-resource-policy": "cross-origin"}
+        return PlainTextResponse("ok\n", headers=headers)
 
     async def metrics(self, request: Request) -> Response:
         self.counters["websockets_now"] = sum(self.pusher.connections.values())
@@ -238,7 +239,7 @@ class _SecurityHeaders:
         headers["content-security-policy"] = CSP
         headers["x-content-type-options"] = "nosniff"
         headers["referrer-policy"] = "no-referrer"
-        headers["cross-origin-resource-policy"] = "cross-origin" if self.allowed else "same-origin"
+        headers.setdefault("cross-origin-resource-policy", "cross-origin" if self.allowed else "same-origin")
         host = request.get("host", "").rsplit(":", 1)[0]
         if scope["scheme"] == "https" or host in ("localhost", "127.0.0.1", "[::1]"):
             headers["cross-origin-opener-policy"] = (
@@ -269,7 +270,7 @@ def make_app(
 
 def run(paths: Sequence[str | Path], options: ServeOptions = ServeOptions()) -> int:
     """Serve `paths` until SIGINT or SIGTERM; returns the exit code (0)."""
-    from gscodec.stream.listen import Server, bind, configure
+    from gscodec.stream.listen import bind, configure, serve_until_stopped
 
     app = make_app(paths, options)
     if options.lan:
@@ -284,8 +285,7 @@ def run(paths: Sequence[str | Path], options: ServeOptions = ServeOptions()) -> 
     if not options.quiet:
         print(f"http://{host}:{port}/", flush=True)
         print("Ctrl-C stops.", file=sys.stderr)
-    config = configure(app, header_deadline=options.header_deadline, per_address=options.per_address)
-    asyncio.run(Server(config).serve(sockets=[listener]))
+    serve_until_stopped([(configure(app, options.header_deadline, options.per_address), listener)])
     return 0
 
 
