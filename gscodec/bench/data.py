@@ -1,0 +1,63 @@
+"""Where the test sequences are, and what identifies their content and our code in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import gscodec
+from gscodec.base.errors import BadInput, MissingDependency, Misuse
+
+__all__ = ["DATA_ENV", "code_digest", "folder_digest", "sequence_folder"]
+
+DATA_ENV = "GSCODEC_TEST_DATA"
+
+
+def sequence_folder(name: str, data: Path | None, cache: Path) -> Path:
+    """The folder of frames of a test sequence.
+
+    `data` (or the environment's GSCODEC_TEST_DATA) holds it unpacked, or holds the unpack.py that makes it
+    under `cache`. Raises Misuse where neither is named, BadInput where the sequence is not there.
+    """
+    root = data if data is not None else Path(os.environ.get(DATA_ENV, ""))
+    if root == Path():
+        raise Misuse(f"no test data: give --data or set {DATA_ENV}")
+    if any((root / name).glob("frame_*.ply")):
+        return root / name
+    script = root / "unpack.py"
+    if not script.is_file():
+        raise BadInput("no such test sequence", folder=str(root), name=name)
+    unpacked = cache / "sequences"
+    unpacked.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(script), str(unpacked), name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise MissingDependency("unpacking the test data failed", script=str(script), reason=lines[-1])
+    return unpacked / name
+
+
+def folder_digest(folder: Path) -> str:
+    """A hash of the names and contents of the files in a folder."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        total.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+@lru_cache
+def code_digest(*parts: str) -> str:
+    """A hash of the sources under parts of the package: folders or files, as `codec`, `bench/peer_v3.py`."""
+    root = Path(gscodec.__file__).parent
+    total = hashlib.sha256()
+    for part in parts:
+        place = root / part
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            total.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:16]
