@@ -12,9 +12,15 @@ from pathlib import Path
 import gscodec
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
 
-__all__ = ["DATA_ENV", "code_digest", "folder_digest", "sequence_folder"]
+__all__ = ["DATA_ENV", "code_digest", "folder_digest", "open_cache", "sequence_folder"]
 
 DATA_ENV = "GSCODEC_TEST_DATA"
+
+
+def open_cache(folder: Path) -> None:
+    """Make the folder of the cache, which git is to ignore wherever it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
 
 
 def sequence_folder(name: str, data: Path | None, cache: Path) -> Path:

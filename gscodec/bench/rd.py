@@ -10,7 +10,7 @@ from typing import Any
 
 from gscodec.base.errors import Misuse
 from gscodec.bench.curve import Knob, Point, Rate, bracket, rate_at
-from gscodec.bench.data import sequence_folder
+from gscodec.bench.data import open_cache, sequence_folder
 from gscodec.bench.points import Bench, PointCache
 from gscodec.bench.tables import markdown_table, provenance, write_section
 from gscodec.codec.settings import EncodeSettings
@@ -28,6 +28,8 @@ PEER_TOLERANCE = 0.10
 PEER_QPS = (16, 22, 28)  # where nothing is known
 NOISE_FLOOR = 1e-5  # the stronger peer: channels that vary less are constant
 SEQUENCES = tuple(PEER_KNOWN)
+# Measured at the default quality only: row order of no meaning, and static scenes.
+DEFAULT_ONLY = ("seq-wave-shuffled", "seq-monkey-shuffled", "playbot", "angel", "guitar")
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "video": {},
@@ -37,6 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "video, no sensitivity": {"sensitivity": False},
     "video, preset fast": {"preset": "fast"},
 }
+TIMED = ("video", "video, preset fast")  # rows that have a row of seconds of the encode below
 PEER = "V3-like peer"
 PEER_STRONGER = "V3-like peer, constant channels held"
 QUALITY_KNOB = Knob(db_per_step=0.25, low=0, high=100, start=52)
@@ -45,10 +48,12 @@ QP_KNOB = Knob(db_per_step=-0.85, low=1, high=51, start=22, whole=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RdOptions:
-    """`variants`: names of VARIANTS; `output`: the Markdown file whose section is replaced, None for none."""
+    """`default_only`: further sequences, at the default quality only; `variants`: names of VARIANTS; `output`:
+    the Markdown file whose section is replaced, None for none."""
 
     data: Path | None = None
     sequences: tuple[str, ...] = SEQUENCES
+    default_only: tuple[str, ...] = DEFAULT_ONLY
     variants: tuple[str, ...] = tuple(VARIANTS)
     peer: bool = True
     json: bool = False
@@ -71,7 +76,10 @@ def run_rd(options: RdOptions) -> int:
     unknown = set(options.variants) - set(VARIANTS)
     if unknown:
         raise Misuse(f"unknown variants; known: {', '.join(VARIANTS)}", variants=", ".join(sorted(unknown)))
+    open_cache(options.cache)
     results = {name: _measure_sequence(name, options) for name in options.sequences}
+    for name in options.default_only:
+        results[name] = Result(default=_bench(name, options).ours(EncodeSettings()))
     text = "\n\n".join([*_tables(results), provenance(options.command)])
     if options.json:
         print(json.dumps({name: asdict(result) for name, result in results.items()}, indent=1))
@@ -82,11 +90,15 @@ def run_rd(options: RdOptions) -> int:
     return 0 if all(_reproduced(name, result) for name, result in results.items()) else 1
 
 
-def _measure_sequence(name: str, options: RdOptions) -> Result:
+def _bench(name: str, options: RdOptions) -> Bench:
     folder = sequence_folder(name, options.data, options.cache)
-    bench = Bench(
+    return Bench(
         name, folder, PointCache(options.cache / "points"), lambda line: print(line, file=sys.stderr)
     )
+
+
+def _measure_sequence(name: str, options: RdOptions) -> Result:
+    bench = _bench(name, options)
     result = Result()
     if options.peer:
         result.peer = [bench.peer(qp, 0.0) for qp in PEER_KNOWN.get(name, PEER_QPS)]
@@ -114,40 +126,37 @@ def _reproduced(name: str, result: Result) -> bool:
 
 def _tables(results: dict[str, Result]) -> list[str]:
     """The tables that have rows, each under its heading."""
-    names = list(results)
-    labels = [
-        label for label in (PEER, PEER_STRONGER, *VARIANTS) if any(label in r.rates for r in results.values())
+    out = []
+    if rates := _rate_rows({name: r for name, r in results.items() if r.rates}):
+        out.append(
+            "### Kilobytes a frame at 40 dB\n\nForeground PSNR, mean over the measure's views and frames; "
+            "whole file. Interpolated in log rate between two encodes at most 1.5 dB apart, each decoded from "
+            "its file; e: extrapolated.\n\n" + markdown_table(rates[0], rates[1:])
+        )
+    rows = [
+        [name, f"{p.kb:.2f}", f"{p.psnr:.2f}", f"{p.worst:.2f}", f"{p.ssim:.4f}", f"{p.seconds:.0f}"]
+        for name, p in ((name, r.default) for name, r in results.items())
+        if p is not None
     ]
-    rates = [
-        [label, *(str(r.rates[label]) if label in r.rates else "" for r in results.values())]
-        for label in labels
-    ]
-    seconds = [
-        [
-            f"{label}, seconds",
-            *(f"{r.rates[label].seconds:.0f}" if label in r.rates else "" for r in results.values()),
-        ]
-        for label in ("video", "video, preset fast")
-        if label in labels
-    ]
-    out = [
-        "### Kilobytes a frame at 40 dB\n\nForeground PSNR, mean over the measure's views and frames; whole "
-        "file. Interpolated in log rate between two encodes at most 1.5 dB apart, each decoded from its "
-        "file; e: extrapolated.\n\n" + markdown_table(["", *names], rates + seconds)
-    ]
-    defaults = {name: r.default for name, r in results.items() if r.default is not None}
-    if defaults:
-        rows = [
-            [name, f"{p.kb:.2f}", f"{p.psnr:.2f}", f"{p.worst:.2f}", f"{p.ssim:.4f}"]
-            for name, p in defaults.items()
-        ]
-        head = ["", "KB a frame", "mean dB", "worst view and frame, dB", "SSIM"]
+    if rows:
+        head = ["", "KB a frame", "mean dB", "worst view and frame, dB", "SSIM", "seconds"]
         out.append("### At the default quality\n\n" + markdown_table(head, rows))
-    peers = [_peer_row(name, p) for name, r in results.items() for p in r.peer]
-    if peers:
-        head = ["peer", "QP", "KB a frame", "known", "difference", "dB", "known"]
-        out.append("### The peer against its known points\n\n" + markdown_table(head, peers))
+    if peers := [_peer_row(name, p) for name, r in results.items() for p in r.peer]:
+        head = ["", "QP", "KB a frame", "known", "difference", "dB", "known"]
+        out.append("### The V3-like peer against its known points\n\n" + markdown_table(head, peers))
     return out
+
+
+def _rate_rows(results: dict[str, Result]) -> list[list[str]]:
+    """Head and rows, one for each variant that any sequence has; nothing where none has."""
+    rows = []
+    for label in (PEER, PEER_STRONGER, *VARIANTS):
+        cells = [r.rates.get(label) for r in results.values()]
+        if any(cells):
+            rows.append([label, *(str(rate) if rate else "" for rate in cells)])
+            if label in TIMED:
+                rows.append([f"{label}: seconds", *(f"{rate.seconds:.0f}" if rate else "" for rate in cells)])
+    return [["", *results], *rows] if rows else []
 
 
 def _peer_row(name: str, point: Point) -> list[str]:
