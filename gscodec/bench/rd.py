@@ -48,8 +48,8 @@ QP_KNOB = Knob(db_per_step=-0.85, low=1, high=51, start=22, whole=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RdOptions:
-    """`default_only`: further sequences, at the default quality only; `variants`: names of VARIANTS; `output`:
-    the Markdown file whose section is replaced, None for none."""
+    """`default_only`: further sequences, at the default quality only; `variants`: names of VARIANTS;
+    `output`: the Markdown file whose section is replaced, None for none."""
 
     data: Path | None = None
     sequences: tuple[str, ...] = SEQUENCES
@@ -130,8 +130,8 @@ def _tables(results: dict[str, Result]) -> list[str]:
     if rates := _rate_rows({name: r for name, r in results.items() if r.rates}):
         out.append(
             "### Kilobytes a frame at 40 dB\n\nForeground PSNR, mean over the measure's views and frames; "
-            "whole file. Interpolated in log rate between two encodes at most 1.5 dB apart, each decoded from "
-            "its file; e: extrapolated.\n\n" + markdown_table(rates[0], rates[1:])
+            "whole file. Interpolated in log rate between two encodes at most 1.5 dB apart, each decoded "
+            "from its file; e: extrapolated.\n\n" + markdown_table(rates[0], rates[1:])
         )
     rows = [
         [name, f"{p.kb:.2f}", f"{p.psnr:.2f}", f"{p.worst:.2f}", f"{p.ssim:.4f}", f"{p.seconds:.0f}"]
