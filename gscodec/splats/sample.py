@@ -30,7 +30,7 @@ F64 = npt.NDArray[np.float64]
 UP = (0.0, 1.0, 0.0)
 SH_C0 = 0.28209479177387814  # Y_0^0
 SH_C1 = 0.4886025119029199  # of the three functions of degree 1
-COVER = 0.72  # standard deviation of a Gaussian over the mean distance of its neighbours: no holes, no blur
+COVER = 0.60  # standard deviation of a Gaussian over the mean distance of its neighbours: no holes, no blur
 OPACITY = 0.97
 FLAT = 0.16  # thickness of a Gaussian over its width
 STAGE_SHARE = 0.36  # of the Gaussians
@@ -152,7 +152,7 @@ def _shade(surface: Surface, turn: float) -> tuple[F64, F64]:
         facing = np.clip((normal @ way + 0.25) / 1.25, 0.0, None)[:, None]  # wrapped: soft terminator
         light = light + strength * facing * color
         mirrored = 2 * (normal @ way)[:, None] * normal - way
-        sheen += 0.16 * strength * surface.gloss[:, None] * facing * mirrored
+        sheen += 0.20 * strength * surface.gloss[:, None] * facing * mirrored
     linear = surface.color * (
         light * surface.open[:, None] * (1 - surface.glow[:, None]) + surface.glow[:, None]
     )

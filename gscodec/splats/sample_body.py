@@ -18,7 +18,7 @@ Rgb = tuple[float, float, float]
 
 TEAL: Rgb = (0.05, 0.50, 0.52)
 CREAM: Rgb = (0.98, 0.84, 0.60)
-CORAL: Rgb = (0.95, 0.27, 0.20)
+CORAL: Rgb = (0.90, 0.16, 0.10)
 GOLD: Rgb = (1.00, 0.66, 0.08)
 INK: Rgb = (0.02, 0.02, 0.04)
 WHITE: Rgb = (1.0, 1.0, 1.0)
@@ -175,7 +175,7 @@ def _put_head(figure: _Figure, centre: F64, beat: float) -> None:
     right = -axes[:, 1]
     for side, sign in (("left", -1.0), ("right", 1.0)):
         out = _unit(0.93 * x + 0.36 * sign * right)
-        eye = centre + 0.200 * out + 0.010 * z
+        eye = centre + 0.194 * out + 0.010 * z
         figure.put(f"eye {side}", eye, z, out)
         figure.put(f"glint {side}", eye + 0.037 * out + 0.040 * z - 0.012 * right, z, out)
         lag = 0.22 * math.sin(beat / 2 - 0.9)

@@ -80,7 +80,7 @@ def make_stage(n: int, rng: np.random.Generator) -> Surface:
     distance, angle = np.hypot(points[:, 0], points[:, 2]), np.arctan2(points[:, 2], points[:, 0])
     color = _paint_stage(distance, angle, points[:, 1]) * (1 + 0.08 * rng.uniform(-1, 1, (n, 1)))
     glow = np.where(points[:, 1] < -0.075, 0.85, 0.0)
-    shade = 1 - 0.62 * np.exp(-((distance / 0.30) ** 2))
+    shade = 1 - 0.66 * np.exp(-((distance / 0.30) ** 2))
     return Surface(
         points, _frames(normals), color, np.full(n, 0.45), glow, shade, size, np.full(n, -1, dtype=np.int64)
     )
@@ -152,7 +152,9 @@ def _paint(bone: Bone, points: F64) -> F64:
     color = np.broadcast_to(bone.color, points.shape).copy()
     second = np.array(bone.second or bone.color)
     if bone.pattern == "stripes":
-        color[np.sin(points[:, 2] * 2 * math.pi / 0.085) > 0.35] = second
+        color[(np.sin(points[:, 2] * 2 * math.pi / 0.085) > 0.35) & (points[:, 2] > 0.06)] = (
+            second  # none on the joint
+        )
     elif bone.pattern == "belly":
         color[
             np.hypot(points[:, 1] / 0.115, (points[:, 2] - 0.075) / 0.15) + 3.0 * (points[:, 0] < 0) < 1
@@ -172,10 +174,10 @@ def _paint_stage(distance: F64, angle: F64, height: F64) -> F64:
     ring = np.floor(distance / 0.125)
     plank = np.floor((angle / (2 * math.pi) + 0.31 * ring) * (4 + 4 * ring))
     tone = 0.5 + 0.5 * np.sin(plank * 12.9898 + ring * 78.233)
-    color = (1 - tone)[:, None] * (0.20, 0.085, 0.045) + tone[:, None] * (0.36, 0.17, 0.085)
-    color[np.abs(distance - 0.80) < 0.016] = CREAM
+    color = (1 - tone)[:, None] * (0.26, 0.105, 0.05) + tone[:, None] * (0.62, 0.31, 0.15)
+    color[np.abs(distance - 0.82) < 0.020] = CREAM
     star = 0.50 + 0.055 * np.cos(8 * angle)
-    color[np.abs(distance - star) < 0.014] = (0.95, 0.55, 0.10)
+    color[np.abs(distance - star) < 0.018] = (0.95, 0.55, 0.10)
     color[distance > STAGE_RADIUS - 0.085] = (0.10, 0.04, 0.12)
     color[height < -0.075] = (0.20, 0.75, 0.80)
     return np.asarray(color)

@@ -1,0 +1,125 @@
+"""Matching: tracked, shuffled and changed rows are told apart, and shuffled ones put back exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gscodec.base.errors import Misuse
+from gscodec.splats.assignment import assign
+from gscodec.splats.matching import Relation, match_rows, relate, track
+from gscodec.splats.model import Splats
+from gscodec.splats.sample import make_sample
+from gscodec.splats.sequence import open_sequence
+from tests.splats.helpers import random_splats
+
+
+def _turned(splats: Splats, degrees: float) -> Splats:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return replace(
+        splats, means=(splats.means @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])).astype(np.float32)
+    )
+
+
+def _permutation(n: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(n)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 5.0, 60.0, 180.0])
+def test_rows_are_tracked_however_fast_the_model_turns(degrees: float) -> None:
+    splats = random_splats(500)
+    assert relate(splats, _turned(splats, degrees)) is Relation.TRACKED
+
+
+def test_rows_are_shuffled_where_the_same_gaussians_come_in_another_order() -> None:
+    splats = random_splats(500)
+    assert relate(splats, _turned(splats, 1.0).take(_permutation(500))) is Relation.SHUFFLED
+
+
+def test_rows_are_changed_where_counts_or_gaussians_differ() -> None:
+    assert relate(random_splats(500), random_splats(501)) is Relation.CHANGED
+    assert relate(random_splats(500, seed=1), random_splats(500, seed=2)) is Relation.CHANGED
+
+
+@pytest.mark.parametrize("n", [1, 5, 300])
+def test_match_rows_undoes_a_permutation(n: int) -> None:
+    splats = random_splats(n)
+    rows = _permutation(n)
+    assert np.array_equal(match_rows(splats, _turned(splats, 0.3).take(rows)), np.argsort(rows))
+
+
+def test_match_rows_follows_a_fast_motion_with_the_help_of_velocity() -> None:
+    splats = random_splats(300)
+    moved = _turned(splats, 40.0)
+    rows = _permutation(300)
+    found = match_rows(splats, moved.take(rows), 0.97 * (moved.means - splats.means))
+    assert np.array_equal(found, np.argsort(rows))
+
+
+def test_match_rows_gives_a_permutation_whatever_it_is_given() -> None:
+    a, b = random_splats(100, seed=1), random_splats(100, seed=2)
+    same = replace(b, means=np.zeros_like(b.means))
+    for other in (b, same):
+        assert np.array_equal(np.sort(match_rows(a, other)), np.arange(100))
+    with pytest.raises(Misuse):
+        match_rows(a, random_splats(99))
+
+
+def test_track_begins_a_new_run_where_gaussians_are_born_or_die() -> None:
+    a, b = random_splats(200), random_splats(150, seed=3)
+    frames = [a, _turned(a, 1.0).take(_permutation(200)), b, _turned(b, 1.0)]
+    found = list(track(iter(frames)))
+    assert [frame.new_run for frame in found] == [True, False, True, False]
+    assert np.array_equal(found[1].splats.means, _turned(a, 1.0).means)
+
+
+def test_track_is_lazy() -> None:
+    def frames() -> object:
+        yield random_splats(50)
+        raise AssertionError("read too far")
+
+    assert next(track(frames())).new_run  # type: ignore[arg-type]
+
+
+def test_track_recovers_the_shuffled_sample() -> None:
+    sample = make_sample(frames=60, gaussians=1500)
+    shuffled = (sample[i].take(_permutation(1500, i)) for i in range(4))
+    first = sample[0].take(_permutation(1500, 0))
+    for i, found in enumerate(track(shuffled)):
+        assert np.array_equal(found.splats.means, sample[i].take(_permutation(1500, 0)).means), i
+    assert len(first) == 1500
+
+
+@pytest.mark.parametrize("name", ["seq-wave", "seq-monkey"])
+def test_track_recovers_every_row_of_the_shuffled_sequences(
+    test_data: Callable[[str], Path], name: str
+) -> None:
+    twin = open_sequence([test_data(name)])
+    for i, found in enumerate(track(open_sequence([test_data(f"{name}-shuffled")]))):
+        assert found.new_run == (i == 0)
+        assert np.array_equal(found.splats.means, twin[i].means), f"frame {i}"
+
+
+@pytest.mark.parametrize("name", ["seq-wave", "seq-monkey", "seq-fox", "seq-trio"])
+def test_tracked_sequences_are_known_as_such(test_data: Callable[[str], Path], name: str) -> None:
+    found = list(islice(track(open_sequence([test_data(name)])), 24))
+    assert all(frame.relation is Relation.TRACKED for frame in found[1:])
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 30), k=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
+def test_assign_gives_a_permutation_no_dearer_than_the_identity(n: int, k: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    others = rng.integers(0, n, (n, k))
+    candidates = np.concatenate([np.arange(n)[:, None], others], axis=1).astype(np.int64)
+    table = rng.uniform(0, 1, (n, n))
+    cost = table[np.arange(n)[:, None], candidates]
+    found = assign(candidates, cost)
+    assert np.array_equal(np.sort(found), np.arange(n))
