@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gscodec.base.errors import BadInput
 from gscodec.bench.peer_v3 import encode_peer
+from gscodec.bench.rd import PEER_KNOWN
 from gscodec.splats.model import Splats
+from gscodec.splats.sequence import open_sequence
 
 
 class Clip(list[Splats]):
@@ -69,3 +73,10 @@ def test_frames_with_other_rows_are_refused_by_name() -> None:
     source[3] = source[3].take(np.arange(299))
     with pytest.raises(BadInput, match="frame 3"):
         encode_peer(source, qp=20)
+
+
+@pytest.mark.parametrize("name", list(PEER_KNOWN))
+def test_peer_is_within_a_tenth_of_its_known_bytes(name: str, test_data: Callable[[str], Path]) -> None:
+    sequence = open_sequence([test_data(name)])
+    qp, (kb, _) = list(PEER_KNOWN[name].items())[1]
+    assert encode_peer(sequence, qp=qp).n_bytes / len(sequence) / 1000 == pytest.approx(kb, rel=0.1)
