@@ -109,7 +109,10 @@ export function decodeControl(text: string): Control {
   if (Object.keys(message).length !== Object.keys(fields).length + 1) throw new ProtocolError(`${type}: wrong fields`);
   for (const [name, kind] of Object.entries(fields)) {
     const field = message[name];
-    const legal = kind === "number" ? Number.isInteger(field) && (field as number) >= 0 && (field as number) <= U32 : typeof field === "string";
+    const legal =
+      kind === "number"
+        ? Number.isInteger(field) && (field as number) >= 0 && (field as number) <= U32
+        : typeof field === "string";
     if (!legal) throw new ProtocolError(`${type}: field ${name}`);
   }
   return message as Control;

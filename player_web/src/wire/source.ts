@@ -15,9 +15,7 @@ export interface Opened<H> {
   complete: boolean;
 }
 
-export type SourceState =
-  | { kind: "waiting"; reason: string; attempt: number; delay: number }
-  | { kind: "recovered" };
+export type SourceState = { kind: "waiting"; reason: string; attempt: number; delay: number } | { kind: "recovered" };
 
 /** Where segments come from. Rejections are SourceError, or the signal's reason where it was aborted. */
 export interface SegmentSource<H> {

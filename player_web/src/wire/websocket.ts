@@ -102,12 +102,16 @@ export class WebSocketSource<H> implements SegmentSource<H> {
       const want = { resolve, reject };
       const wants = this.wants.get(gop) ?? new Set();
       this.wants.set(gop, wants.add(want));
-      signal?.addEventListener("abort", () => {
-        if (!wants.delete(want)) return;
-        if (wants.size === 0 && this.wants.get(gop) === wants) this.wants.delete(gop);
-        reject(signal.reason);
-        this.steer();
-      }, { once: true });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          if (!wants.delete(want)) return;
+          if (wants.size === 0 && this.wants.get(gop) === wants) this.wants.delete(gop);
+          reject(signal.reason);
+          this.steer();
+        },
+        { once: true },
+      );
       this.steer();
     });
   }
