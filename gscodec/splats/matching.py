@@ -31,6 +31,7 @@ COHERENT = 0.9  # share of smoothly moving rows from which on a frame counts as 
 MOSTLY = 0.5  # ... and from which on it still does where no better order is found
 RIDGE = 1e-3  # of the neighbourhood's variance: in flat neighbourhoods the normal's motion is undetermined
 TRAIT_LIMIT = 4.0  # most that one trait may speak against a match: some change suddenly, positions don't
+SEED_REACH = 3.0  # neighbours' distances that count, in the first search, as much as a trait's whole spread
 MAX_ROUNDS = 8  # of matching and motion fitting; three or four are usual
 
 
@@ -170,22 +171,60 @@ class _Matcher:
         self.reach = self.spacing  # how far from the guess a match may well lie; learnt later
         spread = self.traits_a.std(axis=0)
         self.shift = np.median(self.traits_b, axis=0) - np.median(self.traits_a, axis=0)
-        self.scatter = np.where(spread > 1e-3, spread, np.inf)  # of the traits' change; learnt later
+        self.spread = np.where(spread > 1e-3, spread, np.inf)
+        self.scatter = self.spread  # of the traits' change; learnt later
         self.floor = 0.02 * spread + 1e-3  # changes below this tell nothing
 
     def run(self) -> I64:
         if len(self.rows) <= NEIGHBOURS:
             return assign(*self._candidates(len(self.rows)))
         self._align()
+        aligned, best, least = self.guess, self.rows, np.inf
+        for trust_traits in (False, True):
+            self.guess, self.reach = aligned, self.spacing
+            found, certain = self._refine(trust_traits)
+            if certain:
+                return found
+            badness = self._badness(found)
+            if badness < least:
+                best, least = found, badness
+        return best
+
+    def _refine(self, trust_traits: bool) -> tuple[I64, bool]:
+        """Match and learn in turns until nothing changes: first by place alone, or by place and traits together."""
+        if trust_traits:
+            self.scatter = self.spread
+            self._seed()
+        else:
+            self.scatter = np.full(len(self.shift), np.inf)
         last: I64 | None = None
         for _ in range(MAX_ROUNDS):
             near, cost = self._candidates(self.CANDIDATES)
             best = near[self.rows, cost.argmin(axis=1)]
-            if (last is not None and np.array_equal(best, last)) or self._is_certain(best):
+            if self._is_certain(best):
+                return best, True
+            if last is not None and np.array_equal(best, last):
                 break
             last = best
-            self._learn(best, cost.min(axis=1))
-        return assign(near, cost)
+            self._learn(best, cost.min(axis=1), np.bincount(best, minlength=len(best))[best] == 1)
+        return assign(near, cost), False
+
+    def _badness(self, found: I64) -> float:
+        """How far rows stray from their neighbours' motion, in neighbours' distances; strays count at most one."""
+        steps = self.end[found] - self.start
+        fit = _fit(self.start, steps, self.rows, self.near, np.ones(len(steps)))
+        return float(np.minimum(np.linalg.norm(steps - fit, axis=1) / self.spacing, 1.0).mean())
+
+    def _seed(self) -> None:
+        """Learn from pairs that are nearest to each other in position and traits together, wherever they moved."""
+        a = np.concatenate(
+            [self.guess / (SEED_REACH * self.spacing), (self.traits_a + self.shift) / self.scatter], 1
+        )
+        b = np.concatenate([self.end / (SEED_REACH * self.spacing), self.traits_b / self.scatter], 1)
+        distance, best = _nearest(cKDTree(b), a, 1)
+        _, back = _nearest(cKDTree(a), b, 1)
+        mutual = back[best[:, 0], 0] == self.rows
+        self._learn(best[:, 0], np.square(distance[:, 0]), mutual)
 
     def _is_certain(self, best: I64) -> bool:
         """Whether `best` is a permutation and hits so closely that no neighbour could be meant."""
@@ -205,12 +244,12 @@ class _Matcher:
         rows = np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
         original = best = self.guess
         least = np.inf
-        for _ in range(20):
+        for _ in range(60):
             near, cost = self._candidates(self.CANDIDATES, rows)
             pick = cost.argmin(axis=1)
             cost = cost[np.arange(len(rows)), pick]
             mean = float(np.minimum(cost, 4.0).mean())
-            if mean > least * 0.98:
+            if mean > least * 0.998:
                 break
             least, best = mean, self.guess
             keep = cost <= np.percentile(cost, 80)
@@ -220,17 +259,19 @@ class _Matcher:
             self.guess = original @ affine[:3] + affine[3]
         self.guess = best
 
-    def _learn(self, best: I64, cost: F64) -> None:
-        """Fit local motion, and how traits change, to the rows of `b` that only one row of `a` asks for."""
-        sure = np.bincount(best, minlength=len(best))[best] == 1
+    def _learn(self, best: I64, cost: F64, sure: npt.NDArray[np.bool_]) -> None:
+        """Fit local motion, and how traits change, to the `sure` ones of the pairs (row, best)."""
         if not sure.any():
             return
         weights = np.where(sure, 1 / (1 + cost / max(float(np.median(cost[sure])), 1e-12)), 0.0)
-        miss = np.linalg.norm(self.guess - self.end[best], axis=1)[sure]
-        self.reach = max(2 * float(np.median(miss)), 0.05 * self.spacing)
-        self.guess = self.start + _fit(
-            self.start, self.end[best] - self.start, self.rows, self.near, weights + 1e-6
-        )
+        steps = self.end[best] - self.start
+        for _ in range(2):  # the second time with less weight on what the first fit contradicts
+            fit = _fit(self.start, steps, self.rows, self.near, weights + 1e-6)
+            miss = np.linalg.norm(steps - fit, axis=1)
+            typical = max(float(np.median(miss[sure])), 0.02 * self.spacing)
+            weights = np.where(sure, 1 / (1 + (miss / typical) ** 2), 0.0)
+        self.guess = self.start + fit
+        self.reach = 2.5 * typical
         change = self.traits_b[best[sure]] - self.traits_a[sure]
         self.shift = np.median(change, axis=0)
         self.scatter = 2 * np.median(np.abs(change - self.shift), axis=0) + self.floor

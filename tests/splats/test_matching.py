@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -81,20 +81,27 @@ def test_track_begins_a_new_run_where_gaussians_are_born_or_die() -> None:
 
 
 def test_track_is_lazy() -> None:
-    def frames() -> object:
+    def frames() -> Iterator[Splats]:
         yield random_splats(50)
         raise AssertionError("read too far")
 
-    assert next(track(frames())).new_run  # type: ignore[arg-type]
+    assert next(track(frames())).new_run
 
 
-def test_track_recovers_the_shuffled_sample() -> None:
+def test_track_follows_articulated_motion_in_shuffled_frames() -> None:
     sample = make_sample(frames=60, gaussians=1500)
     shuffled = (sample[i].take(_permutation(1500, i)) for i in range(4))
-    first = sample[0].take(_permutation(1500, 0))
     for i, found in enumerate(track(shuffled)):
-        assert np.array_equal(found.splats.means, sample[i].take(_permutation(1500, 0)).means), i
-    assert len(first) == 1500
+        truth = sample[i].take(_permutation(1500, 0)).means
+        assert (found.splats.means == truth).all(axis=1).mean() > 0.99, f"frame {i}"
+
+
+def test_match_rows_needs_no_velocity_for_a_model_that_turns_and_swells(
+    test_data: Callable[[str], Path],
+) -> None:
+    twin = open_sequence([test_data("seq-monkey")])
+    rows = _permutation(31658)
+    assert np.array_equal(match_rows(twin[28], twin[29].take(rows)), np.argsort(rows))
 
 
 @pytest.mark.parametrize("name", ["seq-wave", "seq-monkey"])
@@ -115,7 +122,7 @@ def test_tracked_sequences_are_known_as_such(test_data: Callable[[str], Path], n
 
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(1, 30), k=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
-def test_assign_gives_a_permutation_no_dearer_than_the_identity(n: int, k: int, seed: int) -> None:
+def test_assign_gives_a_permutation(n: int, k: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     others = rng.integers(0, n, (n, k))
     candidates = np.concatenate([np.arange(n)[:, None], others], axis=1).astype(np.int64)
@@ -123,3 +130,9 @@ def test_assign_gives_a_permutation_no_dearer_than_the_identity(n: int, k: int, 
     cost = table[np.arange(n)[:, None], candidates]
     found = assign(candidates, cost)
     assert np.array_equal(np.sort(found), np.arange(n))
+
+
+def test_assign_solves_a_conflict_at_least_cost() -> None:
+    candidates = np.array([[0, 1], [0, 1], [2, 0]])
+    cost = np.array([[0.1, 0.2], [0.0, 0.9], [0.3, 0.1]])
+    assert assign(candidates, cost).tolist() == [1, 0, 2]

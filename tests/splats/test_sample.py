@@ -60,4 +60,4 @@ def test_write_sample_makes_a_sequence_that_opens_without_notes(tmp_path: Path) 
 @pytest.mark.parametrize("wrong", [{"frames": 0}, {"gaussians": 10}, {"fps": 0.0}])
 def test_sample_refuses_impossible_sizes(wrong: dict[str, int]) -> None:
     with pytest.raises(Misuse):
-        make_sample(**wrong)  # type: ignore[arg-type]
+        make_sample(**wrong)
