@@ -88,6 +88,7 @@ class _App:
                 Route("/{asset}", self.asset, methods=methods),
             ]
         )
+        app.router.redirect_slashes = False
         app.add_middleware(_SecurityHeaders, allowed=frozenset(self.options.allow_origin))
         return app
 

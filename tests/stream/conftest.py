@@ -48,6 +48,17 @@ class FakeMedia:
 
 
 @pytest.fixture
+def body() -> Callable[[int, int], bytes]:
+    """The bytes of (rung, gop)."""
+    return segment_bytes
+
+
+@pytest.fixture
+def fake_media() -> type[FakeMedia]:
+    return FakeMedia
+
+
+@pytest.fixture
 def video(tmp_path: Path) -> Path:
     path = tmp_path / "wave.gsv"
     path.write_bytes(bytes(range(256)) * 4)
@@ -75,7 +86,7 @@ def serve(video: Path, web: Path) -> Iterator[Serve]:
         ) -> BackgroundServer:
             options = replace(ServeOptions(web=web), **changes)  # type: ignore[arg-type]
             app = make_app([video], options, opener=media)
-            config = configure(app, header_deadline=options.header_deadline, per_address=options.per_address)
+            config = configure(app, options.header_deadline, options.per_address)
             server: AbstractContextManager[BackgroundServer] = BackgroundServer(config, bind("127.0.0.1", 0))
             return stack.enter_context(server)
 

@@ -47,7 +47,10 @@ def test_head_vector_reads_as_written(case: dict[str, Any]) -> None:
         with pytest.raises(ProtocolError):
             unpack(message)
         return
-    fields = case["fields"] | {"kind": KINDS[case["fields"]["kind"]], "body": bytes.fromhex(case["fields"]["body"])}
+    fields = case["fields"] | {
+        "kind": KINDS[case["fields"]["kind"]],
+        "body": bytes.fromhex(case["fields"]["body"]),
+    }
     assert unpack(message) == Data(**fields)
     assert pack(Data(**fields)) == message
 
@@ -76,7 +79,9 @@ def test_client_vector_plays_as_written(case: dict[str, Any]) -> None:
 def take(side: ClientSide, step: dict[str, Any]) -> Any:
     if "call" in step:
         return json.loads(getattr(side, step["call"])(**step["args"]))
-    event = side.receive(step["receive_text"] if "receive_text" in step else bytes.fromhex(step["receive_hex"]))
+    event = side.receive(
+        step["receive_text"] if "receive_text" in step else bytes.fromhex(step["receive_hex"])
+    )
     match event:
         case Header(data):
             return {"type": "header", "data": data.hex()}
