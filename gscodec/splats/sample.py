@@ -30,7 +30,7 @@ F64 = npt.NDArray[np.float64]
 UP = (0.0, 1.0, 0.0)
 SH_C0 = 0.28209479177387814  # Y_0^0
 SH_C1 = 0.4886025119029199  # of the three functions of degree 1
-COVER = 0.60  # standard deviation of a Gaussian over the mean distance of its neighbours: no holes, no blur
+COVER = 0.65  # standard deviation of a Gaussian over the mean distance of its neighbours: no holes, no blur
 OPACITY = 0.97
 FLAT = 0.16  # thickness of a Gaussian over its width
 STAGE_SHARE = 0.36  # of the Gaussians
@@ -166,8 +166,8 @@ def _lights(turn: float) -> list[tuple[float, float, float, F64]]:
     pink, blue = np.array([1.0, 0.25, 0.55]), np.array([0.15, 0.55, 1.0])
     return [
         (-0.5 + 0.7 * math.sin(turn), 0.9, 0.75, np.array([1.0, 0.92, 0.78])),
-        (2.1, 0.35, 0.55, pink * swap + blue * (1 - swap)),
-        (-2.3, 0.35, 0.55, blue * swap + pink * (1 - swap)),
+        (1.55, 0.35, 0.60, pink * swap + blue * (1 - swap)),
+        (-1.75, 0.35, 0.60, blue * swap + pink * (1 - swap)),
     ]
 
 

@@ -177,7 +177,7 @@ def _put_head(figure: _Figure, centre: F64, beat: float) -> None:
         out = _unit(0.93 * x + 0.36 * sign * right)
         eye = centre + 0.194 * out + 0.010 * z
         figure.put(f"eye {side}", eye, z, out)
-        figure.put(f"glint {side}", eye + 0.037 * out + 0.040 * z - 0.012 * right, z, out)
+        figure.put(f"glint {side}", eye + (0.0385 + 0.0035 * sign) * out + 0.038 * z - 0.012 * right, z, out)
         lag = 0.22 * math.sin(beat / 2 - 0.9)
         tilt = _unit(z + 0.42 * sign * right + 0.16 * math.sin(beat - 1.2) * x - lag * right)
         foot = centre + 0.255 * z + 0.085 * sign * right

@@ -152,7 +152,7 @@ def _paint(bone: Bone, points: F64) -> F64:
     color = np.broadcast_to(bone.color, points.shape).copy()
     second = np.array(bone.second or bone.color)
     if bone.pattern == "stripes":
-        color[(np.sin(points[:, 2] * 2 * math.pi / 0.085) > 0.35) & (points[:, 2] > 0.06)] = (
+        color[(np.sin(points[:, 2] * 2 * math.pi / 0.068) > 0.35) & (points[:, 2] > 0.06)] = (
             second  # none on the joint
         )
     elif bone.pattern == "belly":
