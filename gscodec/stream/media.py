@@ -9,7 +9,6 @@ from gscodec.base.errors import BadInput, Truncated
 from gscodec.stream.messages import Gop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from gscodec.stream.shelf import ServedFile
@@ -76,7 +75,9 @@ class GsvMedia:
         self._file.handle.close()
 
     def _load(self) -> None:
-        entries = sorted(_entries(self._file.handle.name), key=lambda e: (e.rung, e.gop))
+        entries = sorted(
+            _entries(self._file.handle.name, growing=self._file.growing), key=lambda e: (e.rung, e.gop)
+        )
         if not entries:
             if self.complete:
                 raise BadInput("file holds no segments", file=self._served.name)
@@ -95,11 +96,16 @@ class GsvMedia:
             self.header = self._file.handle.read(n_bytes)
 
 
-def _entries(path: str) -> Iterable[Any]:
-    """The file's index; a file still being written is scanned by the container's reader."""
+def _entries(path: str, *, growing: bool) -> list[Any]:
+    """The file's index entries; of a file still being written those that can be found so far."""
     from gscodec.container import GsvFile
 
-    return list(GsvFile.open(path).index)
+    try:
+        return list(GsvFile.open(path).index)
+    except BadInput:
+        if growing:
+            return []  # its first chunks are not complete yet
+        raise
 
 
 def open_media(served: ServedFile) -> Media:

@@ -75,6 +75,9 @@ class Pusher:
             await _close(websocket, CLOSE_INTERNAL, str(error))
             return
         try:
+            if not media.rungs:  # being written, and no segment is complete yet
+                await _close(websocket, CLOSE_TRY_LATER, "not ready yet")
+                return
             await _Conversation(self, websocket, served, media).run()
         except ProtocolError as error:
             self.counters["websockets_broken"] += 1

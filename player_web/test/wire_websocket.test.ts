@@ -199,3 +199,10 @@ test("opening gives up after three connections, so that HTTP may be tried", asyn
   await assert.rejects(source.open(), rejectsWith("unreachable"));
   assert.deepEqual(states, ["waiting", "waiting"]);
 });
+
+test("a file that is not ready yet is waited for", async () => {
+  const early = Array.from({ length: 6 }, () => new FakeServer());
+  for (const server of early) server.send = () => server.drop(1013);
+  const { source } = sourceOver(...early, new FakeServer());
+  assert.equal((await source.open()).index.length, GOPS);
+});

@@ -99,6 +99,16 @@ def test_a_growing_file_is_followed_to_its_end(serve: Serve, fake_media: Callabl
     assert [first for first, _ in got] == list(range(0, 120, 10))
 
 
+def test_a_file_without_a_segment_yet_asks_to_try_later(serve: Serve, fake_media: Callable[..., Any]) -> None:
+    def empty(_: object) -> Any:
+        media = fake_media()
+        media.rungs, media.complete = (), False
+        return media
+
+    with join(serve(empty)) as socket:
+        assert closing_code(socket) == 1013
+
+
 def test_table_comes_before_segments(serve: Serve) -> None:
     side = ClientSide("wave")
     with join(serve()) as socket:

@@ -45,6 +45,8 @@ interface Want {
 
 /** Closing codes that say that we are not welcome: another try would end alike. */
 const FINAL_CLOSES = new Set([1003, 1008, 1009]);
+/** The file is being written and has no segment yet: waiting is no failure. */
+const NOT_READY = 1013;
 
 export class WebSocketSource<H> implements SegmentSource<H> {
   onstate: ((state: SourceState) => void) | null = null;
@@ -158,7 +160,7 @@ export class WebSocketSource<H> implements SegmentSource<H> {
       return;
     }
     this.failures += 1;
-    const limit = this.header === null ? (this.options.openAttempts ?? 3) : this.retry.attempts;
+    const limit = this.header === null && code !== NOT_READY ? (this.options.openAttempts ?? 3) : this.retry.attempts;
     if (this.failures >= limit) {
       this.fail(new SourceError("unreachable", "the server cannot be reached"));
       return;
