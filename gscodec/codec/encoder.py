@@ -34,7 +34,7 @@ from gscodec.codec.model.channels import (
     channels_of,
     previous_channel,
 )
-from gscodec.codec.model.parts import fit_moves
+from gscodec.codec.model.parts import canonical_tracks, fit_moves
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
@@ -316,10 +316,8 @@ def _series(w: _Writer, g: int) -> np.ndarray:
         world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
         if motion is None:
             return np.transpose(t.means - world, (2, 1, 0))
-        centre = part_centres(planes)[planes.labels]
-        moves = motion[0][:, planes.labels]
-        moved = np.einsum("tnab,nb->tna", moves[..., :3], world - centre) + moves[..., 3] + centre
-        return np.transpose(t.means - moved, (2, 1, 0))
+        still = canonical_tracks(t.means, planes.labels, part_centres(planes), motion[0])
+        return np.transpose(still - world, (2, 1, 0))
     if g == SCALE:
         logs = t.logs - base[3:6].T
         if motion is not None:

@@ -7,11 +7,12 @@ from numba import prange
 
 from gscodec.base.jit import njit
 
-__all__ = ["canonical_positions", "fit_labels", "fit_moves"]
+__all__ = ["canonical_tracks", "fit_labels", "fit_moves"]
 
 NEAREST = 6  # parts a slot may choose from
 ROUNDS = 10
-RIDGE = 1e-3  # towards a pure translation, relative to the part's spread
+MAX_STRETCH = 2.5  # of a part: beyond, undoing its motion would magnify what it doesn't explain
+RIDGE = 2e-2  # of the affine correction, relative to the part's spread
 
 
 @njit(parallel=True)
@@ -38,7 +39,11 @@ def _reassign(means, ref, centres, moves, near, labels):
 
 
 def fit_moves(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """(T, P, 3, 4) M | b by ridge least squares: x_t = centre + M (ref - centre) + b. means (T, N, 3)."""
+    """(T, P, 3, 4) M | b: x_t = centre + M (ref - centre) + b. means (T, N, 3).
+
+    M is the best similarity (Umeyama 1991) plus a ridge-fitted affine correction: a flat part's normal, which no
+    affine fit determines, turns with the part, and M can be inverted.
+    """
     frames, parts = means.shape[0], centres.shape[0]
     moves = np.zeros((frames, parts, 3, 4))
     moves[..., :3] = np.eye(3)
@@ -48,15 +53,31 @@ def fit_moves(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: n
         rows = order[bounds[p] : bounds[p + 1]]
         if rows.size == 0:
             continue
-        d = ref[rows] - centres[p]
-        h = np.concatenate([d, np.ones((rows.size, 1))], axis=1)
-        gram = h.T @ h
-        ridge = RIDGE * np.trace(gram[:3, :3]) / 3 + 1e-12
-        y = means[:, rows] - ref[rows]  # the change against identity
-        rhs = np.einsum("nk,tna->tka", h, y)
-        solved = np.linalg.solve(gram + np.diag([ridge, ridge, ridge, 0.0]), rhs)
-        moves[:, p] += np.swapaxes(solved, 1, 2)
+        d = ref[rows] - ref[rows].mean(axis=0)
+        middle = means[:, rows].mean(axis=1)
+        x = means[:, rows] - middle[:, None]
+        m = _similarities(x, d)
+        gram = d.T @ d
+        ridge = RIDGE * np.trace(gram) / 3 + 1e-12
+        left = x - np.einsum("tab,nb->tna", m, d)
+        m = m + np.swapaxes(np.linalg.solve(gram + ridge * np.eye(3), np.einsum("nb,tna->tba", d, left)), 1, 2)
+        u, stretch, vt = np.linalg.svd(m)
+        stretch = np.clip(stretch, 1 / MAX_STRETCH, MAX_STRETCH)
+        u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # no mirror images
+        m = (u * stretch[:, None, :]) @ vt
+        moves[:, p, :, :3] = m
+        moves[:, p, :, 3] = middle - centres[p] - np.einsum("tab,b->ta", m, ref[rows].mean(axis=0) - centres[p])
     return moves
+
+
+def _similarities(x: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) scaled rotations that take centred points d (n, 3) to x (T, n, 3)."""
+    u, s, vt = np.linalg.svd(np.einsum("tna,nb->tab", x, d))
+    sign = np.ones_like(s)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    scale = (s * sign).sum(axis=1) / max(float((d**2).sum()), 1e-12)
+    scale = np.where((scale > 0.1) & (scale < 10), scale, 1.0)
+    return np.asarray(scale[:, None, None] * (u * sign[:, None, :]) @ vt)
 
 
 def _centres(ref: np.ndarray, labels: np.ndarray, parts: int) -> np.ndarray:
@@ -107,15 +128,12 @@ def fit_labels(means: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
     return labels, cost / len(some)
 
 
-def canonical_positions(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """(N, 3): the base positions whose moved copies come nearest to the tracks, by least squares a slot."""
-    out = ref.copy()
+def canonical_tracks(means: np.ndarray, labels: np.ndarray, centres: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """(T, N, 3): the tracks with the parts' motion undone."""
+    out = np.empty_like(means)
     for p in range(centres.shape[0]):
         rows = np.flatnonzero(labels == p)
-        if rows.size == 0:
-            continue
-        m, b = moves[:, p, :, :3], moves[:, p, :, 3]
-        gram = np.einsum("tba,tbc->ac", m, m)
-        rhs = np.einsum("tba,tnb->na", m, means[:, rows] - centres[p] - b[:, None])
-        out[rows] = centres[p] + np.linalg.solve(gram + 1e-9 * np.eye(3), rhs.T).T
+        inverse = np.linalg.inv(moves[:, p, :, :3])
+        shifted = means[:, rows] - (centres[p] + moves[:, p, :, 3])[:, None]
+        out[:, rows] = centres[p] + np.einsum("tab,tnb->tna", inverse, shifted)
     return out

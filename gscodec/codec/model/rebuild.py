@@ -28,7 +28,7 @@ def rebuild_frame(
         a = np.zeros(c_all)
         for j in range(j_all):
             a[channel[j]] += coefs[i, j] * weights[j]
-        x, y, z = world[i, 0], world[i, 1], world[i, 2]
+        x, y, z = world[i, 0] + a[0], world[i, 1] + a[1], world[i, 2] + a[2]
         grow = 0.0
         w0, w1, w2, w3 = quats0[i, 0], quats0[i, 1], quats0[i, 2], quats0[i, 3]
         if has_parts:
@@ -46,7 +46,7 @@ def rebuild_frame(
                 g[0] * w2 - g[1] * w3 + g[2] * w0 + g[3] * w1,
                 g[0] * w3 + g[1] * w2 - g[2] * w1 + g[3] * w0,
             )
-        means[i, 0], means[i, 1], means[i, 2] = x + a[0], y + a[1], z + a[2]
+        means[i, 0], means[i, 1], means[i, 2] = x, y, z
         for k in range(3):
             scales[i, k] = np.exp(min(max(base[3 + k, i] + a[3 + k] + grow, -30.0), 20.0))
         angle = np.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8])

@@ -68,7 +68,7 @@ def _from_logs(tracks: Tracks, logs: list[np.ndarray]) -> Steps:
         offset = np.median(log, axis=0)
         offset = offset - offset[0]
         group = (log - offset).mean(axis=1)
-        low = np.quantile(group, 0.005)
+        low = max(group.min(), np.quantile(group, 0.5) - 9)  # half the range for each side of the middle
         wanted[g] = np.clip(group - low, 0, MAX_CLASS)
         units = 2.0 ** (low + offset)
         coarser = BASE_COARSER if g != POSITION else 1.0

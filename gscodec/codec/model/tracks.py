@@ -9,7 +9,7 @@ import numpy as np
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import LUMA_CHROMA
 from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
-from gscodec.codec.model.parts import canonical_positions, fit_labels, fit_moves
+from gscodec.codec.model.parts import canonical_tracks, fit_labels, fit_moves
 from gscodec.splats.model import Splats
 
 __all__ = ["Tracks", "make_tracks"]
@@ -76,7 +76,7 @@ def make_tracks(frames: list[Splats], sensitivities: dict[int, object], *, use_p
         centres = np.stack([reference[labels == p].mean(0) for p in range(labels.max() + 1)])
         ref = means[len(frames) // 2]
         moves = fit_moves(means, ref, labels, centres)
-        reference = canonical_positions(means, ref, labels, centres, moves)
+        reference = canonical_tracks(means, labels, centres, moves).mean(axis=0)
         turns = rotation.from_matrix(rotation.polar(moves[..., :3])[0])[:, labels]
         relative = rotation.multiply(rotation.conjugate(turns), quats)
     relative = np.ascontiguousarray(relative)
