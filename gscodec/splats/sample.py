@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -95,20 +97,49 @@ def make_sample(
 
 
 def write_sample(
-    folder: str | Path, frames: int = 120, gaussians: int = 40000, seed: int = 0, fps: float = 30.0
-) -> Iterator[Path]:
-    """Write the sample as frame_0000.ply ... and scene.json; yields each frame's path once it is there."""
+    folder: str | Path,
+    frames: int = 120,
+    gaussians: int = 40000,
+    seed: int = 0,
+    fps: float = 30.0,
+    *,
+    force: bool = False,
+) -> Iterator[int]:
+    """Write frame_0000.ply ... and scene.json; yields the number of frames done after each.
+
+    The folder appears by rename once all is written; nothing is left where the caller stops earlier. Raises Misuse
+    for impossible sizes, and where `folder` holds an older sample, unless `force`, or anything else.
+    """
     sequence = make_sample(frames, gaussians, seed, fps)
     out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
-    scene = {"up": list(UP), "fps": fps, "zone": {"cameras": _zone()}}
-    part = out / "scene.json.part"
-    part.write_text(json.dumps(scene))
-    os.replace(part, out / "scene.json")
-    for i, frame in enumerate(sequence):
-        path = out / f"frame_{i:04d}.ply"
-        write_ply(path, frame)
-        yield path
+    _check_output(out, force)
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        scene = {"up": list(UP), "fps": fps, "zone": {"cameras": _zone()}}
+        (part / "scene.json").write_text(json.dumps(scene))
+        for i, frame in enumerate(sequence):
+            write_ply(part / f"frame_{i:04d}.ply", frame)
+            if i + 1 < frames:
+                yield i + 1
+        if out.is_dir():
+            shutil.rmtree(out)
+        os.replace(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    yield frames
+
+
+def _check_output(out: Path, force: bool) -> None:
+    """Raises Misuse where `out` must be kept: never are files replaced that are no sample's."""
+    if not out.exists():
+        return
+    names = [path.name for path in out.iterdir()] if out.is_dir() else [out.name]
+    if not out.is_dir() or any(name != "scene.json" and not fnmatch(name, "frame_*.ply") for name in names):
+        raise Misuse("exists already and holds other files than a sample's", output=str(out))
+    if names and not force:
+        raise Misuse("exists already; --force replaces it", output=str(out))
 
 
 def _posed(dancer: Surface, beat: float, turn: float) -> Surface:

@@ -48,13 +48,35 @@ def test_sample_stage_rests_bit_for_bit_while_dancer_and_light_change() -> None:
 
 
 def test_write_sample_makes_a_sequence_that_opens_without_notes(tmp_path: Path) -> None:
-    paths = list(write_sample(tmp_path / "demo", frames=3, gaussians=300, fps=25))
+    assert list(write_sample(tmp_path / "demo", frames=3, gaussians=300, fps=25)) == [1, 2, 3]
     notes: list[str] = []
     sequence = open_sequence([tmp_path / "demo"], notes=notes.append)
-    assert [Path(name) for name in sequence.names] == paths and notes == []
+    assert [Path(name).name for name in sequence.names] == [f"frame_000{i}.ply" for i in range(3)]
+    assert notes == []
     assert (sequence.fps, sequence.up) == (25.0, (0.0, 1.0, 0.0))
     assert len(json.loads((tmp_path / "demo" / "scene.json").read_text())["zone"]["cameras"]) == 12
     np.testing.assert_allclose(sequence[1].sh, make_sample(3, 300, fps=25)[1].sh, atol=1e-6)
+
+
+def test_write_sample_leaves_nothing_where_it_is_stopped(tmp_path: Path) -> None:
+    writing = write_sample(tmp_path / "demo", frames=3, gaussians=300)
+    assert next(writing) == 1
+    writing.close()  # type: ignore[attr-defined]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_sample_keeps_what_is_there_unless_forced_and_never_replaces_other_files(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "demo"
+    assert list(write_sample(out, frames=2, gaussians=300)) == [1, 2]
+    with pytest.raises(Misuse, match="--force"):
+        next(write_sample(out, frames=1, gaussians=300))
+    assert list(write_sample(out, frames=1, gaussians=300, force=True)) == [1]
+    assert sorted(path.name for path in out.iterdir()) == ["frame_0000.ply", "scene.json"]
+    (out / "mine.txt").write_text("keep")
+    with pytest.raises(Misuse, match="other files"):
+        next(write_sample(out, frames=1, gaussians=300, force=True))
 
 
 @pytest.mark.parametrize("wrong", [{"frames": 0}, {"gaussians": 10}, {"fps": 0.0}])
