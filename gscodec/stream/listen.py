@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BackgroundServer", "bind", "configure", "serve_until_stopped"]
 
 SEND_BUFFER_BYTES = 1 << 17  # 128 KiB: measured, 0.44 MiB in flight to a stalled reader instead of 3.9
+STALL_MILLISECONDS = 45_000  # a peer that acknowledges nothing for this long is gone
 PORTS_TO_TRY = 50
 GRACE_SECONDS = 5
 
@@ -121,6 +122,8 @@ def bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: inherited by the connections, as the buffer size is
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_MILLISECONDS)
         try:
             listener.bind((host, candidate))
             listener.listen(256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,6 +48,7 @@ class GsvMedia:
     def __init__(self, served: ServedFile) -> None:
         self._served = served
         self._file = served.open()
+        self._lock = threading.Lock()  # reading and refreshing run in different threads
         self._places: dict[tuple[int, int], _Place] = {}
         self.header = b""
         self.rungs: tuple[tuple[Gop, ...], ...] = ()
@@ -54,9 +56,10 @@ class GsvMedia:
         self._load()
 
     def read(self, rung: int, gop: int) -> bytes:
-        place = self._places[rung, gop]
-        self._file.handle.seek(place.offset)
-        data = self._file.handle.read(place.length)
+        with self._lock:
+            place = self._places[rung, gop]
+            self._file.handle.seek(place.offset)
+            data = self._file.handle.read(place.length)
         if len(data) != place.length:
             raise Truncated("segment is cut", file=self._served.name, gop=gop)
         return data
@@ -64,12 +67,13 @@ class GsvMedia:
     def refresh(self) -> bool:
         if self.complete:
             return False
-        self._file.handle.close()
-        self._file = self._served.open()
-        before = self.rungs, self.complete
-        self.complete = not self._file.growing
-        self._load()
-        return before != (self.rungs, self.complete)
+        with self._lock:
+            before = self.rungs, self.complete
+            old, self._file = self._file, self._served.open()
+            old.handle.close()
+            self.complete = not self._file.growing
+            self._load()
+            return before != (self.rungs, self.complete)
 
     def close(self) -> None:
         self._file.handle.close()
@@ -102,9 +106,9 @@ def _entries(path: str, *, growing: bool) -> list[Any]:
 
     try:
         return list(GsvFile.open(path).index)
-    except BadInput:
+    except (BadInput, FileNotFoundError):
         if growing:
-            return []  # its first chunks are not complete yet
+            return []  # its first chunks are not complete yet, or it was renamed just now
         raise
 
 

@@ -82,6 +82,8 @@ class Pusher:
         except ProtocolError as error:
             self.counters["websockets_broken"] += 1
             await _close(websocket, error.close_code, error.message)
+        except BadInput as error:  # a growing file that went away
+            await _close(websocket, CLOSE_INTERNAL, error.message)
         except (WebSocketDisconnect, TimeoutError):
             with contextlib.suppress(RuntimeError):
                 await _close(websocket, CLOSE_POLICY, "too slow")

@@ -130,6 +130,8 @@ class _App:
 
     async def asset(self, request: Request) -> Response:
         name = request.path_params["asset"]
+        if name == "favicon.ico" and name not in self.static:  # browsers ask for it unbidden
+            return Response(status_code=204)
         return await self._static(request, name) if name in self.static else _not_found()
 
     async def video(self, request: Request) -> Response:
