@@ -41,7 +41,7 @@ __all__ = [
     "Authority",
     "client_context",
     "config_folder",
-    "helper_app",
+    "guide_app",
     "load_authority",
     "machine_addresses",
     "run",
@@ -208,7 +208,7 @@ def machine_addresses() -> list[str]:
     return list(dict.fromkeys([a for a in found if not a.startswith("127.")])) or ["127.0.0.1"]
 
 
-def helper_app(authority: Authority, link: str) -> Starlette:
+def guide_app(authority: Authority, link: str) -> Starlette:
     """The plain-HTTP page that explains how a phone comes to trust the authority, and hands out its certificate."""
 
     async def explain(request: Request) -> Response:
@@ -234,22 +234,22 @@ def qr(text: str) -> str:
 
 
 def run(app: Starlette, options: ServeOptions) -> int:
-    """Serve `app` by HTTPS on all addresses, and the helper page by HTTP on the next free port."""
+    """Serve `app` by HTTPS on all addresses, and the guide page by HTTP on the next free port."""
     folder = options.config_folder or config_folder()
     authority = load_authority(folder)
     addresses = machine_addresses()
     tls = authority.issue([*addresses, *({"127.0.0.1"} - set(addresses))], folder)
     host = options.host if options.host != "127.0.0.1" else "0.0.0.0"
-    listener, helper_listener = bind(host, options.port), bind(host, options.port + 1 if options.port else 0)
+    listener, guide_listener = bind(host, options.port), bind(host, options.port + 1 if options.port else 0)
     link = f"https://{addresses[0]}:{listener.getsockname()[1]}/"
-    help_link = f"http://{addresses[0]}:{helper_listener.getsockname()[1]}/"
+    help_link = f"http://{addresses[0]}:{guide_listener.getsockname()[1]}/"
     if not options.quiet:
         print(link, flush=True)
         print(f"{qr(help_link)}\nScan to watch on a phone, or open {help_link}", file=sys.stderr)
         print(f"All devices on this network can watch. Authority: {folder}. Ctrl-C stops.", file=sys.stderr)
     main = configure(app, options.header_deadline, options.per_address, tls)
-    helper = configure(helper_app(authority, link), options.header_deadline, options.per_address)
-    serve_until_stopped([(main, listener), (helper, helper_listener)])
+    guide = configure(guide_app(authority, link), options.header_deadline, options.per_address)
+    serve_until_stopped([(main, listener), (guide, guide_listener)])
     return 0
 
 

@@ -98,7 +98,7 @@ class _App:
         return HTMLResponse(page.catalogue(self.shelf.values()), headers={"cache-control": "no-cache"})
 
     async def healthz(self, request: Request) -> Response:
-        # the helper page of --lan asks across origins whether this server's certificate is trusted
+        # the guide page of --lan asks across origins whether this server's certificate is trusted
         headers = {"cache-control": "no-store", "cross-origin-resource-policy": "cross-origin"}
         return PlainTextResponse("ok\n", headers=headers)
 

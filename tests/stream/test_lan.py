@@ -1,4 +1,4 @@
-"""The local authority: what it signs, how its key is kept, what the helper page hands out."""
+"""The local authority: what it signs, how its key is kept, what the guide page hands out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from gscodec.base.errors import BadInput
-from gscodec.stream.lan import client_context, helper_app, load_authority, qr
+from gscodec.stream.lan import client_context, guide_app, load_authority, qr
 from gscodec.stream.listen import BackgroundServer, bind, configure
 from gscodec.stream.server import ServeOptions, make_app
 
@@ -57,11 +57,11 @@ def test_the_authority_may_vouch_for_private_places_only(tmp_path: Path) -> None
     assert constraints.critical and constraints.value.permitted_subtrees
 
 
-def test_the_helper_page_leads_on_and_hands_out_the_certificate(tmp_path: Path) -> None:
+def test_the_guide_page_leads_on_and_hands_out_the_certificate(tmp_path: Path) -> None:
     authority = load_authority(tmp_path)
 
     async def ask(target: str) -> httpx.Response:
-        transport = httpx.ASGITransport(helper_app(authority, "https://192.168.1.2:8000/"))
+        transport = httpx.ASGITransport(guide_app(authority, "https://192.168.1.2:8000/"))
         async with httpx.AsyncClient(transport=transport, base_url="http://h") as client:
             return await client.get(target)
 
