@@ -34,7 +34,7 @@ from gscodec.codec.model.channels import (
     channels_of,
     previous_channel,
 )
-from gscodec.codec.model.parts import canonical_tracks, fit_moves
+from gscodec.codec.model.parts import canonical_tracks
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
@@ -155,12 +155,13 @@ def _write_positions(w: _Writer) -> None:
 
 
 def _fit_parts(w: _Writer) -> None:
-    """Transforms of the parts for the decoded base positions, as quantised DCT series."""
+    """Transforms of the parts about their decoded centres, as quantised DCT series."""
     m, planes = w.model, w.planes
     world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
     centres = part_centres(planes)
-    moves = fit_moves(w.tracks.means, world, planes.labels, centres)
-    series = moves.copy()
+    series = w.tracks.moves.copy()
+    shift = centres - w.tracks.centres
+    series[..., 3] += np.einsum("tpab,pb->tpa", series[..., :3], shift) - shift
     series[..., :3] -= np.eye(3)
     series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
     spread = np.sqrt(np.mean((world - centres[planes.labels]) ** 2) * 3) + 1e-9

@@ -16,6 +16,7 @@ __all__ = ["Tracks", "make_tracks"]
 
 LOGIT_LIMIT = 9.0  # beyond: opacity within 1/8000 of 0 or 1
 LOG_SCALE_MIN = -18.0
+SENSITIVITY_FLOOR = 1 / 30  # of the usual one: steps at most five times the usual
 PART_CHOICES = (0, 8, 24, 48)
 
 
@@ -30,6 +31,8 @@ class Tracks:
     colours: np.ndarray  # (T, N, 3 K) float64 luma/chroma of each SH coefficient
     sensitivity: dict[str, np.ndarray]  # position (N,3), scale (N,3), rotation (N,3), opacity (N,), sh (N,K)
     labels: np.ndarray | None  # (N,) part of each slot
+    moves: np.ndarray  # (T, P, 3, 4) M | b of the parts about `centres`
+    centres: np.ndarray  # (P, 3)
     reference: np.ndarray  # (N, 3) base positions
     sh_degree: int
 
@@ -50,7 +53,8 @@ class Tracks:
         return Tracks(
             self.means[:, rows], self.quats[:, rows], self.logs[:, rows], self.logits[:, rows], self.colours[:, rows],
             {k: v[rows] for k, v in self.sensitivity.items()},
-            None if self.labels is None else self.labels[rows], self.reference[rows], self.sh_degree,
+            None if self.labels is None else self.labels[rows], self.moves, self.centres, self.reference[rows],
+            self.sh_degree,
         )  # fmt: skip
 
 
@@ -69,6 +73,7 @@ def make_tracks(frames: list[Splats], sensitivities: dict[int, object], *, use_p
     sh = np.stack([f.sh for f in frames]).astype(np.float64)
     colours = np.einsum("yc,tnkc->tnky", LUMA_CHROMA, sh).reshape(*sh.shape[:2], -1)
     labels, reference = None, means.mean(0)
+    moves, centres = np.zeros((len(frames), 0, 3, 4)), np.zeros((0, 3))
     relative = quats
     if use_parts and steps is not None and len(frames) > 2:
         labels = choose_parts(means, steps)
@@ -82,8 +87,10 @@ def make_tracks(frames: list[Splats], sensitivities: dict[int, object], *, use_p
     relative = np.ascontiguousarray(relative)
     spelled = align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge)
     world = relative if labels is None else rotation.multiply(turns, relative)
-    sens = _mean_sensitivity(sensitivities, spelled)
-    return Tracks(means, world, logs, logits, colours, sens, labels, reference, frames[0].sh_degree)
+    sens = _floored(_mean_sensitivity(sensitivities, spelled), logs.mean(axis=0), logits.mean(axis=0))
+    return Tracks(
+        means, world, logs, logits, colours, sens, labels, moves, centres, reference, frames[0].sh_degree
+    )  # fmt: skip
 
 
 def _mean_sensitivity(sensitivities: dict[int, object], spelled: np.ndarray) -> dict[str, np.ndarray]:
@@ -100,6 +107,28 @@ def _mean_sensitivity(sensitivities: dict[int, object], spelled: np.ndarray) -> 
         }
         for key, value in one.items():
             out[key] = out.get(key, 0.0) + value.astype(np.float64) / len(sensitivities)
+    return out
+
+
+def _floored(sens: dict[str, np.ndarray], logs: np.ndarray, logits: np.ndarray) -> dict[str, np.ndarray]:
+    """Sensitivities, none far under what a Gaussian of that size and opacity usually has.
+
+    A Gaussian that the measured frames and views hide may be seen in others; without a floor its steps would grow to
+    their caps whatever the quality asked for.
+    """
+    features = np.concatenate([np.ones((len(logits), 1)), logs, logits[:, None]], axis=1)
+    out = {}
+    for name, value in sens.items():
+        columns = value.reshape(len(value), -1)
+        floor = np.empty_like(columns)
+        for j in range(columns.shape[1]):
+            seen = columns[:, j] > 0
+            if seen.sum() < 2 * features.shape[1]:
+                floor[:, j] = columns[seen, j].min(initial=1.0) if seen.any() else 1.0
+                continue
+            fit = np.linalg.lstsq(features[seen], np.log(columns[seen, j]), rcond=None)[0]
+            floor[:, j] = SENSITIVITY_FLOOR * np.exp(np.clip(features @ fit, -60, 60))
+        out[name] = np.maximum(columns, floor).reshape(value.shape)
     return out
 
 
