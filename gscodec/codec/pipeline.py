@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from gscodec.base.errors import BadInput, Misuse
 from gscodec.codec.decoder import Gop, decode_segment
 from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
+from gscodec.codec.segment import Model, split_segment
 from gscodec.codec.settings import MAX_GOP_FRAMES, EncodeSettings
 from gscodec.splats.model import Splats
 
@@ -28,7 +30,6 @@ __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
 SENSITIVITY_VIEWS = {"fast": 10, "balanced": 24, "best": 36}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
-AVC_CODEC = "avc1.64{level:04X}"  # High profile; the level is read from the stream
 
 
 @dataclass
@@ -165,7 +166,51 @@ def _results(jobs: Iterator[tuple[int, GopJob]], settings: EncodeSettings) -> It
 
 def make_header(sequence: SplatSequence, settings: EncodeSettings, up: Any, fps: float, payload: bytes) -> Header:
     """The header of a file whose first segment is `payload`."""
-    raise NotImplementedError
+    from gscodec import __version__
+    from gscodec.container.header import Bounds, Header, Rung
+
+    sections, _ = split_segment(payload)
+    model = Model.read(sections["model"])
+    video = model.video_planes()
+    middle = sequence[len(sequence) // 2]
+    center, radius = scene_ball(middle.means, middle.opacities)
+    ratio = Fraction(fps).limit_denominator(1001)
+    return Header(
+        generator=f"gscodec {__version__}",
+        fps=(ratio.numerator, ratio.denominator),
+        sh_degree=model.sh_degree,
+        kernel=settings.kernel,
+        up=tuple(float(x) for x in up),
+        unit_m=middle.unit_m,
+        bounds=Bounds(center=center, radius=radius),
+        rungs=[
+            Rung(
+                payload=settings.payload,
+                codecs=[avc_codec(sections["video"])] if video else [],
+                width=model.atlas[0],
+                height=model.atlas[1],
+                slots=model.slots,
+                quality=settings.quality,
+            )
+        ],
+    )
+
+
+def scene_ball(means: np.ndarray, opacities: np.ndarray) -> tuple[tuple[float, float, float], float]:
+    """Centre and half diagonal of the box between the 1st and 99th percentile of what is not faint (the measure's)."""
+    solid = means[opacities > 0.3]
+    solid = solid if len(solid) else means
+    if len(solid) == 0:
+        return (0.0, 0.0, 0.0), 1.0
+    low, high = np.percentile(solid.astype(np.float64), [1, 99], axis=0)
+    x, y, z = (float(v) for v in (low + high) / 2)
+    return (x, y, z), max(float(np.linalg.norm(high - low) / 2), 1e-6)
+
+
+def avc_codec(video: bytes) -> str:
+    """The RFC 6381 name of an H.264 stream, from its sequence parameter set."""
+    at = video.find(b"\0\0\1\x67")
+    return "avc1." + video[at + 4 : at + 7].hex().upper()
 
 
 class DecodedSequence:

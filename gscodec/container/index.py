@@ -1,0 +1,100 @@
+"""INDX: where each segment's bytes lie (SPEC.md 3.3). An hour of one-second GOPs is about 40 KB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gscodec.base.errors import BadInput, Truncated, Unsupported
+from gscodec.container.chunks import MAX_FRAME
+from gscodec.container.header import unzip, zip_bytes
+
+__all__ = ["SegmentEntry", "read_index", "write_index"]
+
+INDEX_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """One segment: `length` bytes at `offset` (the codec's bytes, without chunk and segment heads), CRC-32C `crc`."""
+
+    rung: int
+    gop: int
+    first_frame: int
+    n_frames: int
+    offset: int
+    length: int
+    crc: int
+
+
+def _uv(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class _Numbers:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def uv(self) -> int:
+        value = 0
+        for i in range(8):
+            if self.at >= len(self.data):
+                raise Truncated("index ends too early", chunk="INDX")
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 127) << (7 * i)
+            if byte < 128:
+                if value > MAX_FRAME:
+                    raise BadInput("number too large", chunk="INDX", value=value)
+                return value
+        raise BadInput("number longer than eight bytes", chunk="INDX")
+
+    def u32(self) -> int:
+        if self.at + 4 > len(self.data):
+            raise Truncated("index ends too early", chunk="INDX")
+        self.at += 4
+        return int.from_bytes(self.data[self.at - 4 : self.at], "little")
+
+
+def write_index(entries: list[SegmentEntry]) -> bytes:
+    """Entries of each rung in order of frames."""
+    rungs = sorted({e.rung for e in entries})
+    out = bytearray([INDEX_VERSION])
+    out += _uv(len(rungs))
+    for rung in rungs:
+        mine = [e for e in entries if e.rung == rung]
+        out += _uv(rung) + _uv(len(mine))
+        frame = end = gop = 0
+        for e in mine:
+            out += _uv(e.gop - gop) + _uv(e.first_frame - frame) + _uv(e.n_frames) + _uv(e.offset - end) + _uv(e.length)
+            out += e.crc.to_bytes(4, "little")
+            frame, end, gop = e.first_frame + e.n_frames, e.offset + e.length, e.gop + 1
+    return zip_bytes(bytes(out))
+
+
+def read_index(payload: bytes) -> list[SegmentEntry]:
+    """Raises BadInput and its kin. Entries' offsets rise within a rung; the caller checks them against the file."""
+    data = unzip(payload, "INDX")
+    if not data:
+        raise Truncated("index is empty", chunk="INDX")
+    if data[0] != INDEX_VERSION:
+        raise Unsupported("index version not read here", chunk="INDX", version=data[0])
+    n = _Numbers(data[1:])
+    out: list[SegmentEntry] = []
+    for _ in range(n.uv()):
+        rung, count = n.uv(), n.uv()
+        frame = end = gop = 0
+        for _ in range(count):
+            gop, first, n_frames = gop + n.uv(), frame + n.uv(), n.uv()
+            offset, length = end + n.uv(), n.uv()
+            if n_frames == 0:
+                raise BadInput("segment without frames", chunk="INDX", gop=gop)
+            out.append(SegmentEntry(rung, gop, first, n_frames, offset, length, n.u32()))
+            frame, end, gop = first + n_frames, offset + length, gop + 1
+    if n.at != len(n.data):
+        raise BadInput("bytes left over in the index", chunk="INDX")
+    return out
