@@ -1,0 +1,147 @@
+/** Neighbours of each slot among the earlier ones (SPEC.md 5.5). */
+
+export const MOST = 6;
+const LIST_CAP = 16;
+const RECENT = 4;
+
+export class Neighbours {
+  /** (N, 6) slot numbers, nearest first. */
+  readonly index: Int32Array;
+  readonly weight: Int32Array;
+  readonly count: Uint8Array;
+  readonly total: Int32Array;
+  /** L2(i): the distance feature. */
+  readonly feature: Int32Array;
+
+  constructor(n: number) {
+    this.index = new Int32Array(n * MOST).fill(-1);
+    this.weight = new Int32Array(n * MOST);
+    this.count = new Uint8Array(n);
+    this.total = new Int32Array(n);
+    this.feature = new Int32Array(n);
+  }
+
+  /** Sum of weight times v over the neighbours of slot i. */
+  sum(i: number, v: Int32Array): number {
+    let s = 0;
+    for (let k = i * MOST, end = k + this.count[i]!; k < end; k++) s += this.weight[k]! * v[this.index[k]!]!;
+    return s;
+  }
+
+  /** Weighted mean of v, rounded; 0 where there are no neighbours. */
+  mean(i: number, v: Int32Array): number {
+    if (this.count[i] === 0) return 0;
+    const total = this.total[i]!;
+    return Math.floor((2 * this.sum(i, v) + total) / (2 * total));
+  }
+
+  /** 16 times the weighted mean magnitude of q. */
+  magnitude(i: number, q: Int32Array): number {
+    if (this.count[i] === 0) return 0;
+    let s = 0;
+    for (let k = i * MOST, end = k + this.count[i]!; k < end; k++) s += this.weight[k]! * Math.abs(q[this.index[k]!]!);
+    return Math.floor((16 * s) / this.total[i]!);
+  }
+
+  /** Number of the nearest neighbour, -1 where there is none. */
+  nearest(i: number): number {
+    return this.index[i * MOST]!;
+  }
+}
+
+/** The six best of the candidates offered, by squared distance, ties to the later slot. */
+class Best {
+  readonly slot = new Int32Array(MOST + 1);
+  readonly d2 = new Float64Array(MOST + 1); // up to 3 * 2^40
+  count = 0;
+
+  offer(j: number, d2: number): void {
+    const { slot, d2: dist } = this;
+    for (let k = 0; k < this.count; k++) if (slot[k] === j) return;
+    let k = this.count;
+    if (k === MOST) {
+      const last = dist[MOST - 1]!;
+      if (d2 > last || (d2 === last && j < slot[MOST - 1]!)) return;
+      k--;
+      this.count--;
+    }
+    while (k > 0 && (dist[k - 1]! > d2 || (dist[k - 1] === d2 && slot[k - 1]! < j))) {
+      dist[k] = dist[k - 1]!;
+      slot[k] = slot[k - 1]!;
+      k--;
+    }
+    dist[k] = d2;
+    slot[k] = j;
+    this.count++;
+  }
+}
+
+function isqrt(v: number): number {
+  let r = Math.floor(Math.sqrt(v));
+  while (r * r > v) r--;
+  while ((r + 1) * (r + 1) <= v) r++;
+  return r;
+}
+
+function listOf(cx: number, cy: number, cz: number, mask: number): number {
+  return (Math.imul(cx, 73856093) ^ Math.imul(cy, 19349663) ^ Math.imul(cz, 83492791)) & mask;
+}
+
+/** x, y, z: lattice coordinates of N slots. */
+export function findNeighbours(x: Int32Array, y: Int32Array, z: Int32Array, shift: number): Neighbours {
+  const n = x.length;
+  const out = new Neighbours(n);
+  let size = 16;
+  while (size < 2 * n) size *= 2;
+  const head = new Int32Array(size).fill(-1);
+  const next = new Int32Array(n).fill(-1);
+  const best = new Best();
+  for (let i = 0; i < n; i++) {
+    best.count = 0;
+    const xi = x[i]!;
+    const yi = y[i]!;
+    const zi = z[i]!;
+    const offer = (j: number) => {
+      const dx = xi - x[j]!;
+      const dy = yi - y[j]!;
+      const dz = zi - z[j]!;
+      best.offer(j, dx * dx + dy * dy + dz * dz);
+    };
+    for (let j = Math.max(0, i - RECENT); j < i; j++) offer(j);
+    const cx = xi >> shift;
+    const cy = yi >> shift;
+    const cz = zi >> shift;
+    for (let dz = -1; dz <= 1; dz++) {
+      for (let dy = -1; dy <= 1; dy++) {
+        for (let dx = -1; dx <= 1; dx++) {
+          let j = head[listOf(cx + dx, cy + dy, cz + dz, size - 1)]!;
+          for (let seen = 0; j >= 0 && seen < LIST_CAP; seen++) {
+            offer(j);
+            j = next[j]!;
+          }
+        }
+      }
+    }
+    const own = listOf(cx, cy, cz, size - 1);
+    next[i] = head[own]!;
+    head[own] = i;
+    store(out, i, best);
+  }
+  return out;
+}
+
+function store(out: Neighbours, i: number, best: Best): void {
+  const { count } = best;
+  const m = count > 0 ? isqrt(best.d2[Math.min(count - 1, 2)]!) : 0;
+  let total = 0;
+  for (let k = 0; k < count; k++) {
+    const w = Math.max(1, Math.floor((256 * (m + 1)) / (isqrt(best.d2[k]!) + Math.floor((3 * m) / 10) + 1)));
+    out.index[i * MOST + k] = best.slot[k]!;
+    out.weight[i * MOST + k] = w;
+    total += w;
+  }
+  out.count[i] = count;
+  out.total[i] = total;
+  const b = 31 - Math.clz32(m + 1);
+  out.feature[i] = 4 * b + ((4 * (m + 1)) >> b) - 4;
+}

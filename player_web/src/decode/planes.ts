@@ -1,0 +1,407 @@
+/** Every integer of a segment, bit for bit as its writer had them (SPEC.md 5.6 to 5.8). */
+
+import { Decoder, quantise, SET_SIZE, sgn3 } from "./coder.js";
+import { BadData } from "./errors.js";
+import {
+  BASIS_EXPLICIT,
+  COLOUR,
+  GROUPS,
+  groupOf,
+  groupStarts,
+  MODE_CODED,
+  type Model,
+  OPACITY,
+  planesOf,
+  previousChannel,
+  ROTATION,
+  SCALE,
+  type Sections,
+  SH,
+  videoPlanes,
+} from "./model.js";
+import { findNeighbours, MOST, Neighbours } from "./neighbours.js";
+import { readPositions } from "./positions.js";
+
+const VALUE_LIMIT = 2 ** 30;
+const BASE_ORDER = [SCALE, OPACITY, ROTATION, COLOUR, SH];
+const LABEL_COUNTERS = 3 + 64;
+const SIDE_BASIS = 0;
+const SIDE_LINEAR = 1;
+const SIDE_TRANSLATION = 2;
+const SIDE_COUNT = 3;
+const SET_COEF = GROUPS;
+const SET_OVERFLOW = GROUPS + 4 * GROUPS;
+const COEFFICIENT_SETS = SET_OVERFLOW + 4;
+const BASIS_SCALE = 512;
+
+/** The mode-1 planes of one channel: m values a slot. */
+export interface Coded {
+  m: number;
+  q: Int32Array;
+  r: Int32Array;
+  last: Int32Array;
+}
+
+/** An entry of the overflow list. */
+export interface Overflow {
+  plane: number;
+  slot: number;
+  value: number;
+}
+
+export interface Planes {
+  model: Model;
+  x: [Int32Array, Int32Array, Int32Array];
+  /** By group. */
+  classes: Int32Array[];
+  /** By channel; the first three are not used. */
+  base: Int32Array[];
+  labels: Int32Array;
+  neighbours: Neighbours;
+  /** By group: K_g rows of T. */
+  bases: Float64Array[][];
+  /** By part, by entry: DCT coefficients. */
+  parts: Float64Array[][];
+  coded: Coded[];
+  overflow: Overflow[];
+  /** One for each of videoPlanes(model), filled by the video. */
+  video: Int32Array[];
+}
+
+/** All planes but those of the video. */
+export function readPlanes(model: Model, sections: Sections): Planes {
+  const n = model.slots;
+  const planes: Planes = {
+    model,
+    x: [new Int32Array(0), new Int32Array(0), new Int32Array(0)],
+    classes: Array.from({ length: GROUPS }, () => new Int32Array(n)),
+    base: Array.from({ length: model.channels }, () => new Int32Array(n)),
+    labels: new Int32Array(n),
+    neighbours: new Neighbours(0),
+    bases: Array.from({ length: GROUPS }, () => []),
+    parts: [],
+    coded: [],
+    overflow: [],
+    video: [],
+  };
+  if (n === 0) return planes;
+  const positions = readPositions(sections.position, n, model.bits);
+  planes.x = positions.x;
+  planes.classes[0] = positions.classes;
+  planes.neighbours = findNeighbours(...positions.x, model.cellShift);
+  readBase(sections.base, planes);
+  if (model.frames > 1) {
+    readSide(sections.side, planes);
+    readCoefficients(sections.coefficient, planes);
+  }
+  return planes;
+}
+
+function readBase(section: Uint8Array, planes: Planes): void {
+  const { model } = planes;
+  const sets = 5 + model.channels - 3;
+  const coder = Decoder.ofSets(section, "base", sets, LABEL_COUNTERS);
+  if (model.parts > 0) readLabels(coder, planes, sets * SET_SIZE);
+  const q: Int32Array[] = Array.from({ length: model.channels }, () => new Int32Array(0));
+  const starts = groupStarts(model.shDegree);
+  const nothing = new Int32Array(model.slots);
+  for (const g of BASE_ORDER) {
+    readClasses(coder, planes, g);
+    for (let c = starts[g]!; c < starts[g + 1]!; c++) {
+      const before = previousChannel(c);
+      q[c] = readBasePlane(coder, planes, c, before < 0 ? nothing : q[before]!);
+    }
+  }
+}
+
+function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Planes, base: number): void {
+  for (let i = 0; i < model.slots; i++) {
+    const first = i * MOST;
+    const count = nb.count[i]!;
+    const a = count > 0 ? labels[nb.index[first]!]! : -1;
+    let b = -1;
+    for (let k = 1; k < count && b < 0; k++) {
+      const label = labels[nb.index[first + k]!]!;
+      if (label !== a) b = label;
+    }
+    if (a >= 0 && coder.simple(base) === 1) {
+      labels[i] = a;
+    } else if (b >= 0 && coder.simple(base + 1) === 1) {
+      labels[i] = b;
+    } else {
+      let node = 1;
+      for (let bit = 0; bit < 6; bit++) node = 2 * node + coder.simple(base + 3 + node);
+      if (node - 64 >= model.parts) throw coder.bad("part out of range");
+      labels[i] = node - 64;
+    }
+  }
+}
+
+function readClasses(coder: Decoder, planes: Planes, g: number): void {
+  const { model, neighbours: nb, base } = planes;
+  const a = model.regression[g]!;
+  const features = [planes.classes[0]!, nb.feature, base[3]!, base[4]!, base[5]!, base[9]!];
+  const spacing = model.spacing[g]!;
+  const out = planes.classes[g]!;
+  const position = planes.classes[0]!;
+  const k = new Int32Array(model.slots);
+  for (let i = 0; i < model.slots; i++) {
+    let pred = a[0]!;
+    for (let j = 1; j < a.length; j++) pred += a[j]! * features[j - 1]![i]!;
+    pred = Math.floor(pred / 65536);
+    if (spacing > 0) {
+      const p = Math.min(Math.max(pred, 0), 15);
+      const near = nb.count[i]! > 0 ? k[nb.nearest(i)]! : 0;
+      const c0 = quantise(nb.magnitude(i, k));
+      k[i] = coder.value(
+        g - 1, c0, quantise(Math.abs(near)), p, position[i]!, sgn3(nb.sum(i, k)), sgn3(near), p, 0, true, false,
+      ); // biome-ignore format: one line of contexts
+    }
+    out[i] = Math.min(Math.max(pred + spacing * k[i]!, 0), 15);
+  }
+}
+
+function readBasePlane(coder: Decoder, planes: Planes, c: number, qBefore: Int32Array): Int32Array {
+  const { model, neighbours: nb } = planes;
+  const g = groupOf(c);
+  const classes = planes.classes[g]!;
+  const v = planes.base[c]!;
+  const q = new Int32Array(model.slots);
+  for (let i = 0; i < model.slots; i++) {
+    const cls = classes[i]!;
+    const mean = g === ROTATION ? 0 : nb.mean(i, v);
+    const mag = nb.magnitude(i, q);
+    let low = 0;
+    let high = 0;
+    let near = 0;
+    const first = i * MOST;
+    const end = first + nb.count[i]!;
+    if (end > first) {
+      near = q[nb.index[first]!]!;
+      low = v[nb.index[first]!]!;
+      high = low;
+      for (let k = first + 1; k < end; k++) {
+        const value = v[nb.index[k]!]!;
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+    const disp = Math.floor((high - low) / (1 << cls));
+    const pc = Math.abs(qBefore[i]!);
+    const qn = quantise(mag);
+    const g0 = sgn3(nb.sum(i, q));
+    const g1 = sgn3(qBefore[i]!);
+    const c0 = 6 * qn + Math.min(5, pc);
+    const c1 = quantise(mag + 8 * pc) + 16 * Math.min(7, cls >> 1);
+    const c2 = 8 * quantise(disp) + Math.min(7, qn >> 1);
+    const c3 = 8 * cls + Math.min(7, quantise(2 * disp + mag) >> 1);
+    const residual = coder.value(5 + c - 3, c0, c1, c2, c3, g0, g1, 3 * g0 + g1, sgn3(near), true, false);
+    const value = mean + residual * (1 << cls);
+    if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
+    q[i] = residual;
+    v[i] = value;
+  }
+  return q;
+}
+
+/** Rows k = 0..T-1 of the orthonormal DCT-II. */
+export function dct(t: number): Float64Array[] {
+  return Array.from({ length: t }, (_, k) =>
+    Float64Array.from({ length: t }, (_, i) =>
+      k === 0 ? 1 / Math.sqrt(t) : Math.sqrt(2 / t) * Math.cos((Math.PI * (2 * i + 1) * k) / (2 * t)),
+    ),
+  );
+}
+
+function readSide(section: Uint8Array, planes: Planes): void {
+  const { model } = planes;
+  const coder = Decoder.ofSets(section, "side", 4);
+  const t = model.frames;
+  const cosines = dct(t);
+  for (let g = 0; g < GROUPS; g++) {
+    const count = model.basisCount[g]!;
+    planes.bases[g] =
+      model.basisKind[g] === BASIS_EXPLICIT
+        ? Array.from({ length: count }, () =>
+            Float64Array.from({ length: t }, () => coder.number(SIDE_BASIS, true) / BASIS_SCALE),
+          )
+        : cosines.slice(1, count + 1);
+  }
+  for (let p = 0; p < model.parts; p++) {
+    planes.parts.push(
+      Array.from({ length: 12 }, (_, e) => {
+        const count = coder.number(SIDE_COUNT, false);
+        if (count > t) throw coder.bad("too many part coefficients");
+        const moves = e % 4 === 3;
+        const unit = model.partUnit[moves ? 1 : 0]!;
+        const set = moves ? SIDE_TRANSLATION : SIDE_LINEAR;
+        return Float64Array.from({ length: count }, () => coder.number(set, true) * unit);
+      }),
+    );
+  }
+}
+
+function readCoefficients(section: Uint8Array, planes: Planes): void {
+  const { model } = planes;
+  const none = (): Coded => ({ m: 0, q: new Int32Array(0), r: new Int32Array(0), last: new Int32Array(0) });
+  if (!model.mode.flat().some((m) => m !== 0)) {
+    planes.coded = Array.from({ length: model.channels }, none);
+    return;
+  }
+  const coder = Decoder.ofSets(section, "coefficient", COEFFICIENT_SETS);
+  for (let c = 0; c < model.channels; c++) {
+    const m = planesOf(model, c, MODE_CODED).length;
+    const before = previousChannel(c);
+    planes.coded.push(m > 0 ? readCoded(coder, planes, c, m, planes.coded[before] ?? none()) : none());
+  }
+  const count = videoPlanes(model).length;
+  if (count > 0) planes.overflow = readOverflow(coder, count, model.slots);
+}
+
+/** All context-coded planes of one channel, slot by slot. */
+function readCoded(coder: Decoder, planes: Planes, c: number, m: number, before: Coded): Coded {
+  const { model, neighbours: nb } = planes;
+  const n = model.slots;
+  const g = groupOf(c);
+  const setCoef = SET_COEF + 4 * g;
+  const classes = planes.classes[g]!;
+  const beta = model.beta[c]!;
+  const out: Coded = { m, q: new Int32Array(n * m), r: new Int32Array(n * m), last: new Int32Array(n) };
+  const { q, r, last } = out;
+  const reach = new Uint8Array(n); // planes of a slot up to its last nonzero r: the others cost nothing
+  const means = new Float64Array(m);
+  for (let i = 0; i < n; i++) {
+    const cls = classes[i]!;
+    const first = i * MOST;
+    const end = first + nb.count[i]!;
+    const total = nb.total[i]!;
+    let deep = 0;
+    for (let k = first; k < end; k++) deep = Math.max(deep, reach[nb.index[k]!]!);
+    means.fill(0);
+    for (let k = first; k < end; k++) {
+      const row = nb.index[k]! * m;
+      const w = nb.weight[k]!;
+      for (let j = 0; j < deep; j++) means[j]! += w * r[row + j]!;
+    }
+    for (let j = 0; j < deep; j++) means[j] = Math.floor((2 * beta[j]! * means[j]! + 32 * total) / (64 * total));
+    const nl = nb.magnitude(i, last);
+    const pl = before.m > 0 ? before.last[i]! : 0;
+    const ql = quantise(nl);
+    const c1 = 8 * ql + Math.min(7, pl);
+    const c2 = 8 * cls + Math.min(7, ql >> 1);
+    const reached = coder.value(g, ql, c1, c2, quantise(nl + 8 * pl), 0, 0, 0, 0, false, false);
+    if (reached > m) throw coder.bad("value out of range");
+    last[i] = reached;
+    let own = 0;
+    for (let j = 0; j < reached; j++) {
+      let s = 0;
+      let a = 0;
+      for (let k = first; k < end; k++) {
+        const value = nb.weight[k]! * q[nb.index[k]! * m + j]!;
+        s += value;
+        a += Math.abs(value);
+      }
+      const mag = end > first ? Math.floor((16 * a) / total) : 0;
+      const other = j < before.m ? before.q[i * before.m + j]! : 0;
+      const o1 = Math.abs(own);
+      const o2 = Math.abs(other);
+      const qn = quantise(mag);
+      const g0 = sgn3(s);
+      const g1 = sgn3(other);
+      own = coder.value(
+        setCoef + Math.min(j, 3),
+        8 * qn + Math.min(7, o1),
+        quantise(2 * mag + 12 * o1 + 8 * o2) + 16 * Math.min(7, cls >> 1),
+        8 * Math.min(15, reached) + Math.min(7, reached - 1 - j),
+        8 * qn + Math.min(7, o2),
+        g0,
+        g1,
+        sgn3(own),
+        3 * g0 + g1,
+        true,
+        j === reached - 1,
+      );
+      q[i * m + j] = own;
+    }
+    for (let j = 0; j < m; j++) {
+      const value = means[j]! + q[i * m + j]! * (1 << cls);
+      if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
+      r[i * m + j] = value;
+      if (value !== 0) reach[i] = j + 1;
+    }
+  }
+  return out;
+}
+
+function readOverflow(coder: Decoder, nPlanes: number, nSlots: number): Overflow[] {
+  const count = coder.number(SET_OVERFLOW, false);
+  if (count > nPlanes * nSlots) throw coder.bad("overflow list longer than the planes");
+  const out: Overflow[] = [];
+  let plane = 0;
+  let slot = -1;
+  for (let i = 0; i < count; i++) {
+    const step = coder.number(SET_OVERFLOW + 1, false);
+    if (step > 0) slot = -1;
+    plane += step;
+    slot += coder.number(SET_OVERFLOW + 2, false) + 1;
+    const value = coder.number(SET_OVERFLOW + 3, true);
+    if (plane >= nPlanes || slot >= nSlots) throw coder.bad("overflow beyond the planes");
+    out.push({ plane, slot, value });
+  }
+  return out;
+}
+
+/** The integers of the video's planes, from its pictures. `luma` holds each picture's samples, width by height. */
+export function fillVideo(planes: Planes, luma: readonly Uint8Array[], places: Int32Array, tiles: Tiles): void {
+  const { model } = planes;
+  const video = videoPlanes(model);
+  const channels = [...new Set(video.map(([c]) => c))];
+  planes.video = video.map(([c, k]) => {
+    const tile = channels.indexOf(c);
+    const perPage = tiles.cols * tiles.rows;
+    const inPage = tile % perPage;
+    const picture = luma[(k - 1) * tiles.pages + Math.floor(tile / perPage)]!;
+    const start = tiles.height * Math.floor(inPage / tiles.cols) * model.atlas[0] + tiles.width * (inPage % tiles.cols);
+    const out = new Int32Array(model.slots);
+    for (let i = 0; i < out.length; i++) {
+      const y = Math.floor(places[i]! / tiles.width);
+      out[i] = picture[start + y * model.atlas[0] + (places[i]! - y * tiles.width)]! - 126;
+    }
+    return out;
+  });
+  for (const { plane, slot, value } of planes.overflow) planes.video[plane]![slot]! += model.gain * value;
+  video.forEach(([c], p) => {
+    const classes = planes.classes[groupOf(c)]!;
+    const out = planes.video[p]!;
+    for (let i = 0; i < out.length; i++) {
+      const value = out[i]! * (1 << classes[i]!);
+      if (Math.abs(value) > VALUE_LIMIT) throw new BadData("video: value out of range");
+      out[i] = value;
+    }
+  });
+}
+
+/** Where the planes' tiles lie in the atlas. */
+export interface Tiles {
+  width: number;
+  height: number;
+  cols: number;
+  rows: number;
+  pages: number;
+}
+
+/** All integer planes by name, as conformance vectors name them. */
+export function namedPlanes(planes: Planes): Map<string, Int32Array> {
+  const out = new Map<string, Int32Array>();
+  planes.x.forEach((values, a) => out.set(`X${a}`, values));
+  planes.classes.forEach((values, g) => out.set(`class${g}`, values));
+  for (let c = 3; c < planes.base.length; c++) out.set(`base${c}`, planes.base[c]!);
+  if (planes.model.parts > 0) out.set("part", planes.labels);
+  planes.coded.forEach(({ m, r }, c) => {
+    planesOf(planes.model, c, MODE_CODED).forEach((k, j) => {
+      out.set(`coef${c}_${k}`, Int32Array.from({ length: planes.model.slots }, (_, i) => r[i * m + j]!));
+    });
+  });
+  videoPlanes(planes.model).forEach(([c, k], p) => out.set(`coef${c}_${k}`, planes.video[p]!));
+  return out;
+}

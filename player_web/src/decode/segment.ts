@@ -1,0 +1,32 @@
+/** A segment's bytes to its frames. */
+
+import { Gop } from "./gop.js";
+import { readVideo, tilesOf } from "./layout.js";
+import { readModel, splitSegment, videoPlanes } from "./model.js";
+import { fillVideo, readPlanes } from "./planes.js";
+
+/** Who turns H.264 access units (Annex B, the first an IDR picture) into luma, each sample clamped to 16..235. */
+export interface LumaSource {
+  /** One (width * height) array for each unit, in their order. */
+  decode(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]>;
+}
+
+/** Throws BadData where the segment is damaged. Segments without video never touch `luma`. */
+export async function decodeSegment(bytes: Uint8Array, luma: LumaSource | null): Promise<Gop> {
+  const sections = splitSegment(bytes);
+  const model = readModel(sections.model);
+  const planes = readPlanes(model, sections);
+  if (videoPlanes(model).length > 0 && model.slots > 0) {
+    if (luma === null) throw new NeedsVideo("this segment needs a video decoder");
+    const tiles = tilesOf(model);
+    const { places, units } = readVideo(model, sections, tiles);
+    const pictures = await luma.decode(units, ...model.atlas);
+    fillVideo(planes, pictures, places, tiles);
+  }
+  return new Gop(planes);
+}
+
+/** Thrown where video is met and there is nothing to decode it with. */
+export class NeedsVideo extends Error {
+  override name = "NeedsVideo";
+}
