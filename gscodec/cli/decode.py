@@ -1,0 +1,71 @@
+"""gscodec decode: a .gsv file back to PLY frames."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from gscodec.base.errors import Misuse
+from gscodec.cli.common import add_json, print_json, refuse_existing
+
+
+def add(commands: Any) -> None:
+    p = commands.add_parser("decode", help="decode a .gsv file into PLY frames")
+    p.add_argument("input", metavar="IN.gsv")
+    p.add_argument("-o", "--output", required=True, metavar="DIR")
+    p.add_argument("--frames", metavar="A:B", help="frames A to B - 1")
+    p.add_argument("--rung", type=int, default=0, metavar="R")
+    p.add_argument("--format", choices=("ply",), default="ply")
+    p.add_argument("--force", action="store_true", help="replace the output folder")
+    add_json(p)
+    p.set_defaults(run=run)
+
+
+def frame_range(text: str | None, total: int) -> range:
+    """A:B within 0..total; either may be left out."""
+    if text is None:
+        return range(total)
+    try:
+        first, last = text.split(":")
+        chosen = range(int(first or 0), int(last) if last else total)
+    except ValueError:
+        raise Misuse("frames are given as A:B", frames=text) from None
+    if not 0 <= chosen.start < chosen.stop <= total:
+        raise Misuse(f"frames reach beyond 0:{total}", frames=text)
+    return chosen
+
+
+def run(args: argparse.Namespace) -> int:
+    from gscodec.base.progress import Progress
+    from gscodec.codec.pipeline import decode_file
+    from gscodec.splats.formats.ply import write_ply
+
+    out = Path(args.output)
+    sequence = decode_file(args.input, args.rung)
+    chosen = frame_range(args.frames, len(sequence))
+    refuse_existing(out, args.force)
+    start = time.perf_counter()
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        with Progress("decode", len(chosen), quiet=args.json) as progress:
+            for i in chosen:
+                write_ply(part / f"frame_{i:04d}.ply", sequence[i])
+                progress.advance()
+        (part / "scene.json").write_text(json.dumps({"up": sequence.up, "fps": sequence.fps}))
+        if out.exists():
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    seconds = time.perf_counter() - start
+    if args.json:
+        print_json({"folder": str(out), "frames": len(chosen), "seconds": seconds, "fps": len(chosen) / seconds})
+    else:
+        print(f"{out}: {len(chosen)} frames, {len(chosen) / seconds:.1f} a second")
+    return 0

@@ -1,0 +1,46 @@
+"""Parses, dispatches, and turns errors into one clear line and an exit code (see base/errors.py)."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from gscodec import __version__
+from gscodec.base.errors import GscodecError
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = (
+    "sample", "encode", "decode", "info", "verify", "repair", "eval", "render", "serve", "demo", "bench", "doctor",
+)  # fmt: skip
+INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gscodec", description="A streaming codec for volumetric video made of 3D Gaussians."
+    )
+    parser.add_argument("--version", action="version", version=f"gscodec {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"gscodec.cli.{name}").add(commands)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except GscodecError as error:
+        print(f"gscodec {args.command}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"gscodec {args.command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return INTERRUPTED
+    except OSError as error:
+        print(f"gscodec {args.command}: {error.strerror or error} (file={error.filename})", file=sys.stderr)
+        return 3
