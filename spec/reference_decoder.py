@@ -1,0 +1,815 @@
+"""A plain decoder of segments, in the order of SEGMENT.md: Python integers, numpy float64, no speed.
+
+It exists to be read beside the specification and to check the fast decoders; it shares no code with them.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+DecodeLuma = Callable[[list[bytes], int, int], list[np.ndarray]]
+"""Pictures, width, height -> luma of each picture, uint8 (height, width)."""
+
+LIMIT = 1 << 30
+WORK_LIMIT = 1 << 31
+
+
+class BadSegment(Exception):
+    """`kind` is truncated, bad, unsupported or limit."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(f"{kind}: {what}")
+        self.kind = kind
+
+
+def check(condition: bool, what: str, kind: str = "bad") -> None:
+    if not condition:
+        raise BadSegment(kind, what)
+
+
+# 5.1 Frame of a segment
+
+
+class Fields:
+    """Plain fields of a section."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, n: int) -> bytes:
+        check(self.at + n <= len(self.data), "fields end too early", "truncated")
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def u8(self, low: int = 0, high: int = 255) -> int:
+        value = self.take(1)[0]
+        check(low <= value <= high, "field out of range")
+        return value
+
+    def uv(self) -> int:
+        value = 0
+        for i in range(5):
+            byte = self.take(1)[0]
+            value |= (byte & 127) << (7 * i)
+            if byte < 128:
+                return value
+        raise BadSegment("bad", "number longer than five bytes")
+
+    def unpack(self, form: str, n: int) -> list[Any]:
+        return list(struct.unpack(f"<{n}{form}", self.take(4 * n)))
+
+    def f32(self, n: int, positive: bool = True) -> list[float]:
+        values = self.unpack("f", n)
+        check(all(math.isfinite(v) and (v > 0 or not positive) for v in values), "number out of range")
+        return values
+
+
+def split(data: bytes) -> tuple[list[bytes], bool]:
+    """MODEL, SIDE, POSITION, BASE, COEFFICIENT, VIDEO; whether the layout is explicit."""
+    f = Fields(data)
+    check(f.u8() == 1, "version", "unsupported")
+    flags = f.u8()
+    check(flags < 2, "flags", "unsupported")
+    lengths = [f.uv() for _ in range(6)]
+    rest = len(data) - f.at
+    check(sum(lengths) <= rest, "sections end too early", "truncated")
+    check(sum(lengths) == rest, "bytes left over")
+    return [f.take(n) for n in lengths], flags == 1
+
+
+# 5.2 MODEL
+
+GROUP_FEATURES = [0, 3, 7, 6, 7, 7]
+
+
+@dataclass
+class Model:
+    T: int
+    N: int
+    K: int
+    bits: list[int]
+    cell_shift: int
+    origin: list[float]
+    base_unit: list[float]
+    classes: list[tuple[int, list[int]]]
+    coef_unit: list[float] = field(default_factory=list)
+    P: int = 0
+    part_unit: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    basis: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)] * 6)
+    mode: list[list[int]] = field(default_factory=list)
+    beta: list[dict[int, int]] = field(default_factory=list)  # by channel, then k
+    atlas: tuple[int, int] = (0, 0)
+    gain: int = 1
+
+    @property
+    def C(self) -> int:
+        return 13 + 3 * (self.K - 1)
+
+    def planes(self, c: int, mode: int) -> list[int]:
+        return [k + 1 for k, m in enumerate(self.mode[c]) if m == mode] if self.mode else []
+
+
+def group_of(c: int) -> int:
+    return [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 4, 4][c] if c < 13 else 5
+
+
+def channels_of(g: int, count: int) -> list[int]:
+    return [c for c in range(count) if group_of(c) == g]
+
+
+def previous_channel(c: int) -> int | None:
+    """The channel whose values are contexts of c's (5.6)."""
+    if c >= 13:
+        return c - 3 if c >= 16 else None
+    return c - 1 if c > 0 and group_of(c - 1) == group_of(c) else None
+
+
+def read_model(data: bytes) -> Model:
+    f = Fields(data)
+    frames, slots = f.uv(), f.uv()
+    check(1 <= frames <= 256, "T", "limit")
+    check(slots <= 1 << 22, "N", "limit")
+    k = (f.u8(0, 3) + 1) ** 2
+    channels = 13 + 3 * (k - 1)
+    bits = [f.u8(0, 20) for _ in range(3)]
+    shift, origin, units = f.u8(0, 20), f.f32(3, positive=False), f.f32(channels)
+    classes = [(0, [])] + [(f.u8(0, 4), f.unpack("i", GROUP_FEATURES[g])) for g in range(1, 6)]
+    m = Model(frames, slots, k, bits, shift, origin, units, classes)
+    if frames > 1:
+        read_temporal(f, m)
+    check(f.at == len(data), "bytes left over in MODEL")
+    return m
+
+
+def read_temporal(f: Fields, m: Model) -> None:
+    m.coef_unit, m.P = f.f32(m.C), f.u8(0, 64)
+    if m.P:
+        m.part_unit = f.f32(2)
+    m.basis = [(f.u8(0, 2), f.u8(0, m.T - 1)) for _ in range(6)]
+    check(all((kind == 0) == (count == 0) for kind, count in m.basis), "basis")
+    m.mode = [[f.u8(0, 2) for _ in range(m.basis[group_of(c)][1])] for c in range(m.C)]
+    m.beta = [{k: f.u8(0, 32) for k in m.planes(c, 1)} for c in range(m.C)]
+    if any(m.planes(c, 2) for c in range(m.C)):
+        m.atlas, m.gain = (f.uv(), f.uv()), f.u8(1, 64)
+
+
+# 5.3 Range decoder and adaptive bits
+
+POINTS = [
+    1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349, 3608, 3785, 3902,
+    3976, 4022, 4051, 4069, 4079, 4086, 4090, 4092, 4094, 4095,
+]  # fmt: skip
+
+
+def squash(x: int) -> int:
+    j, f = (x + 2048) >> 7, (x + 2048) & 127
+    return (POINTS[j] * (128 - f) + POINTS[j + 1] * f + 64) >> 7
+
+
+SQUASHED = [squash(x) for x in range(-2047, 2048)]
+STRETCH = [next((i - 2047 for i, s in enumerate(SQUASHED) if s >= v), 2047) for v in range(4096)]
+RATE = [655360 // (10 * n + 16) for n in range(256)]
+
+
+def clamp(x: int, low: int, high: int) -> int:
+    return min(max(x, low), high)
+
+
+class Counter:
+    __slots__ = ("n", "p")
+
+    def __init__(self) -> None:
+        self.p, self.n = 32768, 0
+
+    def update(self, bit: int) -> None:
+        self.p += (((65535 if bit else 0) - self.p) * RATE[self.n]) >> 16
+        self.n = min(self.n + 1, 255)
+
+
+class Counters:
+    """Any family of counters or weight sets, made when first met: all start alike."""
+
+    def __init__(self, make: Callable[[], Any] = Counter) -> None:
+        self.make, self.held = make, {}  # type: ignore[var-annotated]
+
+    def __getitem__(self, key: object) -> Any:
+        if key not in self.held:
+            self.held[key] = self.make()
+        return self.held[key]
+
+
+def weights() -> Counters:
+    return Counters(lambda: [19661] * 4)
+
+
+class RangeDecoder:
+    def __init__(self, data: bytes) -> None:
+        check(len(data) >= 4, "section", "truncated")
+        self.data, self.at, self.range, self.code = data, 4, 2**32 - 1, int.from_bytes(data[:4], "big")
+
+    def _shift(self) -> None:
+        while self.range < 1 << 24:
+            check(self.at < len(self.data), "section ends too early", "truncated")
+            self.range = self.range << 8
+            self.code = ((self.code << 8) | self.data[self.at]) & 0xFFFFFFFF
+            self.at += 1
+
+    def _bit(self, p: int) -> int:
+        bound = (self.range >> 12) * p
+        bit = int(self.code < bound)
+        if bit:
+            self.range = bound
+        else:
+            self.code, self.range = self.code - bound, self.range - bound
+        self._shift()
+        return bit
+
+    def raw(self) -> int:
+        self.range >>= 1
+        bit = int(self.code >= self.range)
+        self.code -= bit * self.range
+        self._shift()
+        return bit
+
+    def simple(self, counter: Counter) -> int:
+        bit = self._bit(clamp(counter.p >> 4, 1, 4095))
+        counter.update(bit)
+        return bit
+
+    def mixed(self, counters: list[Counter], w: list[int]) -> int:
+        s = [STRETCH[c.p >> 4] for c in counters]
+        x = clamp(sum(a * b for a, b in zip(w, s, strict=True)) >> 16, -2047, 2047)
+        p = clamp(squash(x), 1, 4095)
+        bit = self._bit(p)
+        e = (4096 if bit else 0) - p
+        for f in range(4):
+            w[f] = clamp(w[f] + ((s[f] * e * 3 + 4096) >> 13), -524287, 524287)
+            counters[f].update(bit)
+        return bit
+
+
+# 5.4 Values
+
+
+def half_octaves(x: int) -> int:
+    """Q."""
+    if x == 0:
+        return 0
+    b = x.bit_length() - 1
+    return min(15, 1 + 2 * b + ((x >> (b - 1)) & 1 if b else 0))
+
+
+def sgn3(x: int) -> int:
+    return (x > 0) - (x < 0) + 1
+
+
+ZEROS = (0, 0, 0, 0)
+
+
+class ValueSet:
+    def __init__(self) -> None:
+        self.zero, self.unary, self.sign, self.exp, self.mant = (Counters() for _ in range(5))
+        self.w = weights()
+
+    def value(self, d: RangeDecoder, c: Any, g: Any = ZEROS, *, signed: bool = True, nonzero: bool = False) -> int:
+        if not nonzero and not d.mixed([self.zero[f, c[f]] for f in range(4)], self.w["zero"]):
+            return 0
+        m = 1
+        while m < 15 and d.mixed([self.unary[f, c[f], m] for f in range(4)], self.w["unary", m]):
+            m += 1
+        if m == 15:
+            m += self.golomb(d) - 1
+        if signed and d.mixed([self.sign[f, g[f]] for f in range(4)], self.w["sign"]):
+            return -m
+        return m
+
+    def golomb(self, d: RangeDecoder) -> int:
+        e = 0
+        while d.simple(self.exp[min(e, 31)]):
+            e += 1
+            check(e <= 20, "value")
+        r = 1
+        for i in range(e - 1, -1, -1):
+            r = 2 * r + (d.simple(self.mant[i]) if i >= e - 2 else d.raw())
+        return r
+
+    def number(self, d: RangeDecoder, signed: bool = True) -> int:
+        return self.value(d, ZEROS, signed=signed)
+
+
+# 5.5 POSITION
+
+
+class Positions:
+    """Decodes X (lists of three) and the position class s of every slot, in order."""
+
+    def __init__(self, data: bytes, m: Model) -> None:
+        self.d, self.x, self.s = RangeDecoder(data), [], []  # type: ignore[var-annotated]
+        self.left, self.empty, self.big, self.cls, self.w = Counters(), Counters(), Counters(), Counters(), weights()
+        todo = [(m.N, list(m.bits), [0, 0, 0])]
+        while todo:
+            n, rem, x = todo.pop()
+            if n == 0:
+                continue
+            if not any(rem) or n == 1:
+                self.leaf(n, rem, x)
+                continue
+            axis = max(range(3), key=lambda a: (rem[a], -a))
+            half = self.split(n, min(63, sum(rem)))
+            less = [r - (a == axis) for a, r in enumerate(rem)]
+            boxes = [[2 * v + bit if a == axis else v for a, v in enumerate(x)] for bit in (0, 1)]
+            todo += [(n - half, less, boxes[1]), (half, less, boxes[0])]
+
+    def leaf(self, n: int, rem: list[int], x: list[int]) -> None:
+        for _ in range(n):
+            s = self.position_class(min(63, sum(rem)))
+            at = list(x)
+            for a in range(3):
+                low = min(rem[a], s)
+                for _ in range(rem[a] - low):
+                    at[a] = 2 * at[a] + self.d.raw()
+                at[a] = (at[a] << low) + (1 << (low - 1) if low > 0 else 0)
+            self.x.append(at)
+            self.s.append(s)
+
+    def split(self, n: int, depth: int) -> int:
+        d, node = self.d, 1
+        if n <= 16:
+            for _ in range(5):
+                node = 2 * node + d.simple(self.left[n, node])
+            check(node - 32 <= n, "count")
+            return node - 32
+        if d.simple(self.empty[depth, 0]):
+            return 0
+        if d.simple(self.empty[depth, 1]):
+            return n
+        value = 0
+        for i in range((n - 2).bit_length()):
+            bit = d.simple(self.big[depth, node]) if i < 3 else d.raw()
+            node, value = 2 * node + bit, 2 * value + bit
+        check(value <= n - 2, "count")
+        return value + 1
+
+    def position_class(self, room: int) -> int:
+        before = ([0, 0, 0, 0] + self.s)[-4:]
+        k = (before[3], before[3] * 16 + before[2], room, sum(before))
+        node = 1
+        for _ in range(4):
+            node = 2 * node + self.d.mixed([self.cls[f, k[f], node] for f in range(4)], self.w[node])
+        return node - 16
+
+
+@dataclass
+class Neighbours:
+    index: list[list[int]]
+    weight: list[list[int]]
+    feature: list[int]  # L2
+
+    def weighted(self, i: int, v: list[int]) -> int:
+        return sum(w * v[j] for j, w in zip(self.index[i], self.weight[i], strict=True))
+
+    def mean(self, i: int, v: list[int]) -> int:
+        total = sum(self.weight[i])
+        return (2 * self.weighted(i, v) + total) // (2 * total) if total else 0
+
+    def magnitude(self, i: int, q: list[int]) -> int:
+        total = sum(self.weight[i])
+        return sum(16 * w * abs(q[j]) for j, w in zip(self.index[i], self.weight[i], strict=True)) // (total or 1)
+
+
+def find_neighbours(x: list[list[int]], shift: int) -> Neighbours:
+    size = 16
+    while size < 2 * len(x):
+        size *= 2
+    lists: dict[int, list[int]] = {}
+    out = Neighbours([], [], [])
+    around = [(a, b, c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
+
+    def number(cell: list[int]) -> int:
+        h = 0
+        for v, factor in zip(cell, (73856093, 19349663, 83492791), strict=True):
+            h ^= (v * factor) & 0xFFFFFFFF
+        return h % size
+
+    for i, at in enumerate(x):
+        cell = [v >> shift for v in at]
+        near = set(range(max(0, i - 4), i))
+        for step in around:
+            near.update(lists.get(number([c + s for c, s in zip(cell, step, strict=True)]), [])[-16:])
+        ranked = sorted((sum((a - b) ** 2 for a, b in zip(at, x[j], strict=True)), -j) for j in near)[:6]
+        d = [math.isqrt(d2) for d2, _ in ranked]
+        m = d[min(len(d) - 1, 2)] if d else 0
+        out.index.append([-j for _, j in ranked])
+        out.weight.append([max(1, 256 * (m + 1) // (v + 3 * m // 10 + 1)) for v in d])
+        v = m + 1
+        b = v.bit_length() - 1
+        out.feature.append(4 * b + ((4 * v) >> b) - 4)
+        lists.setdefault(number(cell), []).append(i)
+    return out
+
+
+# 5.6 BASE
+
+
+@dataclass
+class Planes:
+    """All integers of a segment; `q` are residuals, kept as contexts."""
+
+    x: list[list[int]]
+    near: Neighbours
+    part: list[int]
+    classes: list[list[int]]
+    base: dict[int, list[int]] = field(default_factory=dict)
+    coef: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+
+    def named(self) -> dict[str, np.ndarray]:
+        """Planes under the names that all decoders use."""
+        out = {f"X{a}": [x[a] for x in self.x] for a in range(3)}
+        out |= {f"class{g}": v for g, v in enumerate(self.classes)}
+        out |= {f"base{c}": v for c, v in self.base.items()}
+        out |= {f"coef{c}_{k}": v for (c, k), v in self.coef.items()}
+        return {name: np.array(v, np.int64) for name, v in out.items()}
+
+
+def decode_labels(d: RangeDecoder, m: Model, near: Neighbours) -> list[int]:
+    same, other, part = Counters(), Counters(), []  # type: ignore[var-annotated]
+    for index in near.index:
+        labels = [part[j] for j in index]
+        different = [p for p in labels if p != labels[0]]
+        if labels and d.simple(same[0]):
+            part.append(labels[0])
+        elif different and d.simple(same[1]):
+            part.append(different[0])
+        else:
+            node = 1
+            for _ in range(6):
+                node = 2 * node + d.simple(other[node])
+            check(node - 64 < m.P, "part")
+            part.append(node - 64)
+    return part
+
+
+def decode_classes(d: RangeDecoder, m: Model, planes: Planes, g: int) -> list[int]:
+    spacing, a = m.classes[g]
+    values, near, k = ValueSet(), planes.near, [0] * m.N
+    features = [planes.classes[0], near.feature]
+    features += [planes.base[c] for c in (3, 4, 5, 9)[: len(a) - 3]]
+    out = []
+    for i in range(m.N):
+        pred = (a[0] + sum(f * v[i] for f, v in zip(a[1:], features, strict=True))) >> 16
+        if spacing:
+            nearest = k[near.index[i][0]] if near.index[i] else 0
+            c = (half_octaves(near.magnitude(i, k)), half_octaves(abs(nearest)), clamp(pred, 0, 15), features[0][i])
+            k[i] = values.value(d, c, (sgn3(near.weighted(i, k)), sgn3(nearest), c[2], 0))
+        out.append(clamp(pred + spacing * k[i], 0, 15))
+    return out
+
+
+def decode_base_plane(d: RangeDecoder, m: Model, planes: Planes, c: int, residuals: dict[int, list[int]]) -> None:
+    values, near, g = ValueSet(), planes.near, group_of(c)
+    v, q = [0] * m.N, [0] * m.N
+    planes.base[c], residuals[c] = v, q
+    before = previous_channel(c)
+    for i in range(m.N):
+        cls, index = planes.classes[g][i], near.index[i]
+        around = [v[j] for j in index]
+        nb, prev = near.magnitude(i, q), residuals[before][i] if before is not None else 0
+        pc, disp = abs(prev), (max(around) - min(around)) >> cls if around else 0
+        contexts = (
+            6 * half_octaves(nb) + min(5, pc),
+            half_octaves(nb + 8 * pc) + 16 * min(7, cls >> 1),
+            8 * half_octaves(disp) + min(7, half_octaves(nb) >> 1),
+            8 * cls + min(7, half_octaves(2 * disp + nb) >> 1),
+        )
+        g0, g1 = sgn3(near.weighted(i, q)), sgn3(prev)
+        q[i] = values.value(d, contexts, (g0, g1, 3 * g0 + g1, sgn3(q[index[0]]) if index else 1))
+        v[i] = (0 if g == 2 else near.mean(i, v)) + q[i] * 2**cls
+        check(abs(v[i]) <= LIMIT, "base integer")
+
+
+def decode_base(data: bytes, m: Model, planes: Planes) -> None:
+    d = RangeDecoder(data)
+    residuals: dict[int, list[int]] = {}
+    if m.T > 1 and m.P > 0:
+        planes.part[:] = decode_labels(d, m, planes.near)
+    for g in (1, 3, 2, 4, 5):
+        planes.classes[g] = decode_classes(d, m, planes, g)
+        for c in channels_of(g, m.C):
+            decode_base_plane(d, m, planes, c, residuals)
+
+
+# 5.7 SIDE
+
+
+@dataclass
+class Side:
+    bases: list[np.ndarray]  # by group: (K_g, T)
+    moves: np.ndarray  # (T, P, 3, 4): M | b
+
+
+def dct(frames: int) -> np.ndarray:
+    t, k = np.arange(frames), np.arange(frames)[:, None]
+    return np.sqrt(np.where(k == 0, 1, 2) / frames) * np.cos(np.pi * (2 * t + 1) * k / (2 * frames))
+
+
+def decode_side(data: bytes, m: Model) -> Side:
+    d, sets, table = RangeDecoder(data), [ValueSet() for _ in range(4)], dct(m.T)
+    bases = [table[1 : count + 1] for _, count in m.basis]
+    for g, (kind, count) in enumerate(m.basis):
+        if kind == 2:
+            bases[g] = np.array([[sets[0].number(d) / 512 for _ in range(m.T)] for _ in range(count)])
+    moves = np.zeros((m.T, m.P, 12))
+    for p in range(m.P):
+        for e in range(12):
+            n, which = sets[3].number(d, signed=False), int(e % 4 == 3)
+            check(n <= m.T, "part coefficients")
+            for k in range(n):
+                moves[:, p, e] += sets[1 + which].number(d) * m.part_unit[which] * table[k]
+    moves = moves.reshape(m.T, m.P, 3, 4)
+    moves[..., :3] += np.eye(3)
+    return Side(bases, moves)
+
+
+# 5.8 COEFFICIENT
+
+
+class Coefficients:
+    """Decodes the planes of mode 1, then the overflow list."""
+
+    def __init__(self, data: bytes, m: Model, planes: Planes) -> None:
+        self.d, self.m, self.planes = RangeDecoder(data), m, planes
+        self.sets = Counters(ValueSet)
+        self.last: dict[int, list[int]] = {}
+        self.q: dict[int, list[list[int]]] = {}  # by channel: one list for each plane of mode 1
+        for c in range(m.C):
+            if m.planes(c, 1):
+                self.channel(c)
+        self.overflow = self.decode_overflow()
+
+    def channel(self, c: int) -> None:
+        m, planes = self.m, self.planes
+        ks = m.planes(c, 1)
+        self.last[c], self.q[c] = [0] * m.N, [[0] * m.N for _ in ks]
+        for k in ks:
+            planes.coef[c, k] = [0] * m.N
+        for i in range(m.N):
+            count = self.last[c][i] = self.significant(c, i)
+            for j in range(1, count + 1):
+                self.q[c][j - 1][i] = self.residual(c, i, j, count)
+            for j, k in enumerate(ks):
+                self.integer(c, i, j, k)
+
+    def significant(self, c: int, i: int) -> int:
+        before = previous_channel(c)
+        nl = self.planes.near.magnitude(i, self.last[c])
+        pl = self.last[before][i] if before in self.last else 0
+        h, cls = half_octaves(nl), self.planes.classes[group_of(c)][i]
+        contexts = (h, 8 * h + min(7, pl), 8 * cls + min(7, h >> 1), half_octaves(nl + 8 * pl))
+        count = self.sets["last", group_of(c)].value(self.d, contexts, signed=False)
+        check(count <= len(self.q[c]), "last")
+        return int(count)
+
+    def residual(self, c: int, i: int, j: int, count: int) -> int:
+        near, q, cls = self.planes.near, self.q[c][j - 1], self.planes.classes[group_of(c)][i]
+        others = self.q.get(previous_channel(c), [])  # type: ignore[arg-type]
+        p1 = self.q[c][j - 2][i] if j > 1 else 0
+        p2 = others[j - 1][i] if j <= len(others) else 0
+        nb, o1, o2 = near.magnitude(i, q), abs(p1), abs(p2)
+        h = half_octaves(nb)
+        contexts = (
+            8 * h + min(7, o1),
+            half_octaves(2 * nb + 12 * o1 + 8 * o2) + 16 * min(7, cls >> 1),
+            8 * min(15, count) + min(7, count - j),
+            8 * h + min(7, o2),
+        )
+        g0, g1 = sgn3(near.weighted(i, q)), sgn3(p2)
+        values = self.sets["coef", group_of(c), min(j, 4)]
+        return int(values.value(self.d, contexts, (g0, g1, sgn3(p1), 3 * g0 + g1), nonzero=j == count))
+
+    def integer(self, c: int, i: int, j: int, k: int) -> None:
+        near, r, beta = self.planes.near, self.planes.coef[c, k], self.m.beta[c][k]
+        total = sum(near.weight[i])
+        pred = (2 * beta * near.weighted(i, r) + 32 * total) // (64 * total) if total and beta else 0
+        r[i] = pred + self.q[c][j][i] * 2 ** self.planes.classes[group_of(c)][i]
+        check(abs(r[i]) <= LIMIT, "coefficient integer")
+
+    def decode_overflow(self) -> dict[tuple[int, int], int]:
+        """(number of the plane of mode 2, slot) -> value."""
+        count = sum(len(self.m.planes(c, 2)) for c in range(self.m.C))
+        if not count:
+            return {}
+        d, sets, out = self.d, [ValueSet() for _ in range(4)], {}
+        n, plane, slot = sets[0].number(d, signed=False), 0, -1
+        check(n <= self.m.N * count, "overflow")
+        for _ in range(n):
+            step = sets[1].number(d, signed=False)
+            plane, slot = plane + step, -1 if step else slot
+            slot += sets[2].number(d, signed=False) + 1
+            check(plane < count and slot < self.m.N, "overflow")
+            out[plane, slot] = sets[3].number(d)
+        return out
+
+
+# 5.9 VIDEO
+
+
+def implied_place(p: int, width: int) -> tuple[int, int]:
+    """(x, y) of place p in a tile."""
+    row = width // 16
+    y0, x0 = divmod(p >> 8, row)
+    x0 = row - 1 - x0 if y0 % 2 else x0
+    x = sum(((p >> (2 * b)) & 1) << b for b in range(4))
+    y = sum(((p >> (2 * b + 1)) & 1) << b for b in range(4))
+    return 16 * x0 + x, 16 * y0 + y
+
+
+def video_sizes(m: Model, tiles: int) -> tuple[int, int, int, int, int]:
+    """Tile width and height, columns, rows, pages."""
+    width = 16 * -(-(math.isqrt(m.N - 1) + 1) // 16)
+    blocks = (m.N + 255) // 256
+    height = 16 * -(-blocks // (width // 16))
+    cols = max(1, min(tiles, 2048 // width))
+    rows = max(1, min(-(-tiles // cols), 2048 // height))
+    return width, height, cols, rows, -(-tiles // (cols * rows))
+
+
+def decode_video(data: bytes, m: Model, explicit: bool, overflow: Any, planes: Planes, luma: DecodeLuma) -> None:
+    channels = [c for c in range(m.C) if m.planes(c, 2)]
+    listed = [(c, k) for c in channels for k in m.planes(c, 2)]
+    width, height, cols, rows, pages = video_sizes(m, len(channels))
+    check(m.atlas == (cols * width, rows * height + 2), "atlas")
+    f = Fields(data)
+    places = f.unpack("I", m.N) if explicit else list(range(m.N))
+    check(not explicit or sorted(places) == list(range(m.N)), "layout")
+    count = max(k for _, k in listed) * pages
+    check(f.uv() == count, "number of pictures")
+    lengths = [f.uv() for _ in range(count)]
+    check(sum(lengths) <= len(data) - f.at, "pictures", "truncated")
+    pictures = luma([f.take(n) for n in lengths], *m.atlas)
+    check(f.at == len(data), "bytes left over in VIDEO")
+    check(len(pictures) == count and all(p.shape == m.atlas[::-1] for p in pictures), "pictures")
+    for number, (c, k) in enumerate(listed):
+        page, tile = divmod(channels.index(c), cols * rows)
+        y0, x0 = divmod(tile, cols)
+        picture, out = pictures[(k - 1) * pages + page], []
+        for i in range(m.N):
+            x, y = implied_place(places[i], width)
+            sample = clamp(int(picture[y0 * height + y, x0 * width + x]), 16, 235)
+            r = (sample - 126 + m.gain * overflow.get((number, i), 0)) * 2 ** planes.classes[group_of(c)][i]
+            check(abs(r) <= LIMIT, "video integer")
+            out.append(r)
+        planes.coef[c, k] = out
+
+
+# 5.10 Frames
+
+
+def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Product of quaternions wxyz, (..., 4)."""
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
+
+
+def exponential(r: np.ndarray) -> np.ndarray:
+    """Rotation vectors (..., 3) to quaternions."""
+    angle = np.linalg.norm(r, axis=-1, keepdims=True)
+    return np.concatenate([np.cos(angle / 2), np.sinc(angle / (2 * np.pi)) / 2 * r], axis=-1)
+
+
+def to_quaternion(m: np.ndarray) -> np.ndarray:
+    """Of a rotation matrix (3, 3), by its largest component."""
+    q = np.array(
+        [
+            [1 + m[0, 0] + m[1, 1] + m[2, 2], m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]],
+            [m[2, 1] - m[1, 2], 1 + m[0, 0] - m[1, 1] - m[2, 2], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0]],
+            [m[0, 2] - m[2, 0], m[0, 1] + m[1, 0], 1 - m[0, 0] + m[1, 1] - m[2, 2], m[1, 2] + m[2, 1]],
+            [m[1, 0] - m[0, 1], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], 1 - m[0, 0] - m[1, 1] + m[2, 2]],
+        ]
+    )
+    row = q[int(np.argmax(np.diag(q)))]
+    return np.asarray(row / np.linalg.norm(row))
+
+
+def turn_of(m: np.ndarray) -> tuple[np.ndarray, float]:
+    """Quaternion of the polar factor of M, and ln det M."""
+    det = float(np.linalg.det(m))
+    if det <= 1e-9:
+        return np.array([1.0, 0, 0, 0]), 0.0
+    r = m
+    for _ in range(12):
+        r = (r + np.linalg.inv(r).T) / 2
+    return to_quaternion(r), math.log(det)
+
+
+TO_RGB = np.array(
+    [
+        [1 / math.sqrt(3), 1 / math.sqrt(2), 1 / math.sqrt(6)],
+        [1 / math.sqrt(3), 0, -2 / math.sqrt(6)],
+        [1 / math.sqrt(3), -1 / math.sqrt(2), 1 / math.sqrt(6)],
+    ]
+)
+
+
+@dataclass
+class Segment:
+    """A decoded segment: `planes` the integers, `frame(t)` the float32 attributes."""
+
+    model: Model
+    ints: Planes
+    side: Side | None
+
+    def planes(self) -> dict[str, np.ndarray]:
+        return self.ints.named() | ({"part": np.array(self.ints.part)} if self.model.P else {})
+
+    def _amounts(self, t: int) -> np.ndarray:
+        """a_c(t): (C, N)."""
+        m, out = self.model, np.zeros((self.model.C, self.model.N))
+        for (c, k), r in self.ints.coef.items():
+            unit = m.coef_unit[c] / (m.gain if m.mode[c][k - 1] == 2 else 1)
+            out[c] += np.array(r, float) * unit * self.side.bases[group_of(c)][k - 1, t]  # type: ignore[union-attr]
+        return out
+
+    def _base_quaternions(self) -> np.ndarray:
+        m, out = self.model, np.zeros((self.model.N, 4))
+        turns = exponential(np.array([self.ints.base[c] for c in (6, 7, 8)], float).T * m.base_unit[6:9])
+        for i, index in enumerate(self.ints.near.index):
+            out[i] = multiply(out[index[0]] if index else np.array([1.0, 0, 0, 0]), turns[i])
+            out[i] /= np.linalg.norm(out[i])
+        return out
+
+    def frame(self, t: int) -> dict[str, np.ndarray]:
+        """means (N, 3), quats (N, 4), scales (N, 3), opacities (N,), sh (N, K, 3)."""
+        m, a = self.model, self._amounts(t)
+        if m.N == 0:
+            shapes = {"means": (0, 3), "quats": (0, 4), "scales": (0, 3), "opacities": (0,), "sh": (0, m.K, 3)}
+            return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        base = np.array([self.ints.base.get(c, [0] * m.N) for c in range(m.C)], float) * np.array(m.base_unit)[:, None]
+        world = np.array(m.origin) + np.array(self.ints.x) * np.array(m.base_unit[:3])
+        means, logs = world + a[:3].T, (base + a)[3:6].T
+        quats = multiply(self._base_quaternions(), exponential(a[6:9].T))
+        if m.T > 1 and m.P:
+            means, logs, quats = self._move(t, means, logs, quats)
+        logit = np.clip((base + a)[9], -30, 30)
+        colours = (base + a)[10:].T.reshape(m.N, m.K, 3) @ TO_RGB.T
+        quats = quats / np.linalg.norm(quats, axis=1, keepdims=True)
+        out = {"means": means, "quats": quats, "scales": np.exp(np.clip(logs, -30, 20))}
+        out |= {"opacities": 1 / (1 + np.exp(-logit)), "sh": colours}
+        return {name: v.astype(np.float32) for name, v in out.items()}
+
+    def _move(self, t: int, means: np.ndarray, logs: np.ndarray, quats: np.ndarray) -> tuple[np.ndarray, ...]:
+        m, means, logs, quats = self.model, means.copy(), logs.copy(), quats.copy()
+        labels, x = np.array(self.ints.part), np.array(self.ints.x)
+        for p in range(m.P):
+            mine = np.flatnonzero(labels == p)
+            if len(mine):
+                z = np.array(m.origin) + x[mine].sum(axis=0) // len(mine) * np.array(m.base_unit[:3])
+                move = self.side.moves[t, p]  # type: ignore[union-attr]
+                turn, log_det = turn_of(move[:, :3])
+                means[mine] = z + (means[mine] - z) @ move[:, :3].T + move[:, 3]
+                logs[mine] += log_det / 3
+                quats[mine] = multiply(turn, quats[mine])
+        return means, logs, quats
+
+
+# 5.11 Limits, and the whole
+
+
+def check_work(m: Model, budget: int) -> None:
+    coded = sum(mode > 0 for row in m.mode for mode in row)
+    check(m.N * (m.C + coded) * 4 <= budget, "memory", "limit")
+    check(m.atlas[0] <= 2048 and m.atlas[1] <= 2050, "atlas", "limit")
+
+
+def decode_segment(data: bytes, decode_luma: DecodeLuma, budget: int = WORK_LIMIT) -> Segment:
+    """Decode one segment. Raises BadSegment."""
+    (model, side_data, position, base, coefficient, video), explicit = split(data)
+    m = read_model(model)
+    check_work(m, budget)
+    planes = Planes([], Neighbours([], [], []), [0] * m.N, [[0] * m.N for _ in range(6)])
+    if m.N == 0:
+        return Segment(m, planes, None)
+    at = Positions(position, m)
+    planes.x, planes.classes[0] = at.x, at.s
+    planes.near = find_neighbours(at.x, m.cell_shift)
+    decode_base(base, m, planes)
+    side = decode_side(side_data, m) if m.T > 1 else None
+    if any(mode for row in m.mode for mode in row):
+        overflow = Coefficients(coefficient, m, planes).overflow
+        if any(2 in row for row in m.mode):
+            decode_video(video, m, explicit, overflow, planes, decode_luma)
+    return Segment(m, planes, side)
