@@ -277,7 +277,9 @@ class ValueSet:
         self.zero, self.unary, self.sign, self.exp, self.mant = (Counters() for _ in range(5))
         self.w = weights()
 
-    def value(self, d: RangeDecoder, c: Any, g: Any = ZEROS, *, signed: bool = True, nonzero: bool = False) -> int:
+    def value(
+        self, d: RangeDecoder, c: Any, g: Any = ZEROS, *, signed: bool = True, nonzero: bool = False
+    ) -> int:
         if not nonzero and not d.mixed([self.zero[f, c[f]] for f in range(4)], self.w["zero"]):
             return 0
         m = 1
@@ -311,7 +313,13 @@ class Positions:
 
     def __init__(self, data: bytes, m: Model) -> None:
         self.d, self.x, self.s = RangeDecoder(data), [], []  # type: ignore[var-annotated]
-        self.left, self.empty, self.big, self.cls, self.w = Counters(), Counters(), Counters(), Counters(), weights()
+        self.left, self.empty, self.big, self.cls, self.w = (
+            Counters(),
+            Counters(),
+            Counters(),
+            Counters(),
+            weights(),
+        )
         todo = [(m.N, list(m.bits), [0, 0, 0])]
         while todo:
             n, rem, x = todo.pop()
@@ -380,7 +388,9 @@ class Neighbours:
 
     def magnitude(self, i: int, q: list[int]) -> int:
         total = sum(self.weight[i])
-        return sum(16 * w * abs(q[j]) for j, w in zip(self.index[i], self.weight[i], strict=True)) // (total or 1)
+        return sum(16 * w * abs(q[j]) for j, w in zip(self.index[i], self.weight[i], strict=True)) // (
+            total or 1
+        )
 
 
 def find_neighbours(x: list[list[int]], shift: int) -> Neighbours:
@@ -465,13 +475,20 @@ def decode_classes(d: RangeDecoder, m: Model, planes: Planes, g: int) -> list[in
         pred = (a[0] + sum(f * v[i] for f, v in zip(a[1:], features, strict=True))) >> 16
         if spacing:
             nearest = k[near.index[i][0]] if near.index[i] else 0
-            c = (half_octaves(near.magnitude(i, k)), half_octaves(abs(nearest)), clamp(pred, 0, 15), features[0][i])
+            c = (
+                half_octaves(near.magnitude(i, k)),
+                half_octaves(abs(nearest)),
+                clamp(pred, 0, 15),
+                features[0][i],
+            )
             k[i] = values.value(d, c, (sgn3(near.weighted(i, k)), sgn3(nearest), c[2], 0))
         out.append(clamp(pred + spacing * k[i], 0, 15))
     return out
 
 
-def decode_base_plane(d: RangeDecoder, m: Model, planes: Planes, c: int, residuals: dict[int, list[int]]) -> None:
+def decode_base_plane(
+    d: RangeDecoder, m: Model, planes: Planes, c: int, residuals: dict[int, list[int]]
+) -> None:
     values, near, g = ValueSet(), planes.near, group_of(c)
     v, q = [0] * m.N, [0] * m.N
     planes.base[c], residuals[c] = v, q
@@ -639,7 +656,9 @@ def video_sizes(m: Model, tiles: int) -> tuple[int, int, int, int, int]:
     return width, height, cols, rows, -(-tiles // (cols * rows))
 
 
-def decode_video(data: bytes, m: Model, explicit: bool, overflow: Any, planes: Planes, luma: DecodeLuma) -> None:
+def decode_video(
+    data: bytes, m: Model, explicit: bool, overflow: Any, planes: Planes, luma: DecodeLuma
+) -> None:
     channels = [c for c in range(m.C) if m.planes(c, 2)]
     listed = [(c, k) for c in channels for k in m.planes(c, 2)]
     width, height, cols, rows, pages = video_sizes(m, len(channels))
@@ -756,9 +775,18 @@ class Segment:
         """means (N, 3), quats (N, 4), scales (N, 3), opacities (N,), sh (N, K, 3)."""
         m, a = self.model, self._amounts(t)
         if m.N == 0:
-            shapes = {"means": (0, 3), "quats": (0, 4), "scales": (0, 3), "opacities": (0,), "sh": (0, m.K, 3)}
+            shapes = {
+                "means": (0, 3),
+                "quats": (0, 4),
+                "scales": (0, 3),
+                "opacities": (0,),
+                "sh": (0, m.K, 3),
+            }
             return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        base = np.array([self.ints.base.get(c, [0] * m.N) for c in range(m.C)], float) * np.array(m.base_unit)[:, None]
+        base = (
+            np.array([self.ints.base.get(c, [0] * m.N) for c in range(m.C)], float)
+            * np.array(m.base_unit)[:, None]
+        )
         world = np.array(m.origin) + np.array(self.ints.x) * np.array(m.base_unit[:3])
         means, logs = world + a[:3].T, (base + a)[3:6].T
         quats = multiply(self._base_quaternions(), exponential(a[6:9].T))

@@ -1,13 +1,13 @@
 """Every error that gscodec raises on purpose, as one tree.
 
-    GscodecError                    exit code
-    ├── CheckFailed                 1  looked at and found wanting (verify, eval gates)
-    ├── Misuse                      2  the caller asked for something that can't be
-    ├── BadInput                    3  a file, field or message is wrong
-    │   ├── Truncated                  ... ends too early
-    │   ├── Unsupported                ... is of a kind or version not read here
-    │   └── LimitExceeded              ... asks for more than the budget allows
-    └── MissingDependency           4  the environment lacks something; the remedy is named
+GscodecError                    exit code
+├── CheckFailed                 1  looked at and found wanting (verify, eval gates)
+├── Misuse                      2  the caller asked for something that can't be
+├── BadInput                    3  a file, field or message is wrong
+│   ├── Truncated                  ... ends too early
+│   ├── Unsupported                ... is of a kind or version not read here
+│   └── LimitExceeded              ... asks for more than the budget allows
+└── MissingDependency           4  the environment lacks something; the remedy is named
 """
 
 from __future__ import annotations

@@ -10,12 +10,17 @@ from typing import Any
 def add(commands: Any) -> None:
     p = commands.add_parser("bench", help="measure rate-distortion or speed and write the tables")
     kinds = p.add_subparsers(dest="kind", metavar="KIND", required=True)
-    for kind, text in (("rd", "bytes at equal pictures, beside the V3-like peer"), ("speed", "encode and decode")):
+    for kind, text in (
+        ("rd", "bytes at equal pictures, beside the V3-like peer"),
+        ("speed", "encode and decode"),
+    ):
         k = kinds.add_parser(kind, help=text)
         k.add_argument("--data", type=Path, metavar="DIR", help="the test data (default: $GSCODEC_TEST_DATA)")
         k.add_argument("--sequences", nargs="+", metavar="NAME")
         k.add_argument("--json", action="store_true")
-        k.add_argument("--write", type=Path, metavar="BENCHMARKS.md", help="write the tables between their marks")
+        k.add_argument(
+            "--output", type=Path, metavar="FILE", help="where the tables go (default: BENCHMARKS.md)"
+        )
         k.set_defaults(run=run)
 
 
@@ -31,5 +36,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _options(kind: Any, args: argparse.Namespace) -> Any:
     """The dataclass of options, of those arguments that were given."""
-    given = {"data": args.data, "sequences": args.sequences, "json": args.json or None, "write": args.write}
+    sequences = tuple(args.sequences) if args.sequences else None
+    given = {"data": args.data, "sequences": sequences, "json": args.json or None, "output": args.output}
     return kind(**{name: value for name, value in given.items() if value is not None})

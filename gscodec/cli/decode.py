@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
         shutil.rmtree(part, ignore_errors=True)
     seconds = time.perf_counter() - start
     if args.json:
-        print_json({"folder": str(out), "frames": len(chosen), "seconds": seconds, "fps": len(chosen) / seconds})
+        print_json(
+            {"folder": str(out), "frames": len(chosen), "seconds": seconds, "fps": len(chosen) / seconds}
+        )
     else:
         print(f"{out}: {len(chosen)} frames, {len(chosen) / seconds:.1f} a second")
     return 0

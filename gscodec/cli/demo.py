@@ -12,7 +12,9 @@ from gscodec.cli.common import note
 
 def add(commands: Any) -> None:
     p = commands.add_parser("demo", help="make a sample sequence, encode it and serve it")
-    p.add_argument("-o", "--output", default="demo", metavar="DIR", help="where the sample goes (default: demo)")
+    p.add_argument(
+        "-o", "--output", default="demo", metavar="DIR", help="where the sample goes (default: demo)"
+    )
     p.add_argument("--frames", type=int, default=120, metavar="T")
     p.add_argument("--gaussians", type=int, default=40000, metavar="N")
     p.add_argument("--port", type=int, default=8000)

@@ -22,10 +22,18 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    checks = [("python", platform.python_version(), ""), *map(_package, PACKAGES), _h264(), _player(), _chromium()]
+    checks = [
+        ("python", platform.python_version(), ""),
+        *map(_package, PACKAGES),
+        _h264(),
+        _player(),
+        _chromium(),
+    ]
     missing = [name for name, found, _ in checks if not found and name != "chromium"]
     if args.json:
-        print_json({"gscodec": __version__, "checks": [dict(zip(("name", "found", "remedy"), c)) for c in checks]})
+        print_json(
+            {"gscodec": __version__, "checks": [dict(zip(("name", "found", "remedy"), c)) for c in checks]}
+        )
         return 4 if missing else 0
     print(f"gscodec {__version__} on {platform.platform()}")
     for name, found, remedy in checks:

@@ -11,16 +11,22 @@ from gscodec.codec.settings import DEFAULT_QUALITY, KERNELS, PAYLOADS, PRESETS, 
 
 
 def add(commands: Any) -> None:
-    p = commands.add_parser("encode", help="encode a folder, files or a wildcard of splats into one .gsv file")
+    p = commands.add_parser(
+        "encode", help="encode a folder, files or a wildcard of splats into one .gsv file"
+    )
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="a folder, one or more files, or a wildcard")
     p.add_argument("-o", "--output", required=True, metavar="OUT.gsv")
-    p.add_argument("--quality", type=float, default=DEFAULT_QUALITY, help="0..100; ten steps are 2.5 dB (default 60)")
+    p.add_argument(
+        "--quality", type=float, default=DEFAULT_QUALITY, help="0..100; ten steps are 2.5 dB (default 60)"
+    )
     p.add_argument("--preset", choices=PRESETS, default="balanced")
     p.add_argument("--payload", choices=PAYLOADS, default="video")
     p.add_argument("--gop", type=int, metavar="N", help="frames of a GOP (default: a second, at most 30)")
     p.add_argument("--fps", type=float, metavar="F")
     p.add_argument("--up", type=vector3, metavar="X,Y,Z")
-    p.add_argument("--kernel", choices=KERNELS, default="classic", help="the kernel that the splats were trained for")
+    p.add_argument(
+        "--kernel", choices=KERNELS, default="classic", help="the kernel that the splats were trained for"
+    )
     p.add_argument("--zone", metavar="FILE", help="cameras where viewers stand (JSON as views.json)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs encoded in parallel")

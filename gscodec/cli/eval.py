@@ -15,7 +15,9 @@ def add(commands: Any) -> None:
     p.add_argument("test", metavar="TEST", help="a .gsv file or a sequence")
     p.add_argument("--views", default="test", metavar="test|close|low|FILE")
     p.add_argument("--up", type=vector3, metavar="X,Y,Z")
-    p.add_argument("--no-temporal", action="store_true", help="leave the temporal measure out (all frames are drawn)")
+    p.add_argument(
+        "--no-temporal", action="store_true", help="leave the temporal measure out (all frames are drawn)"
+    )
     add_json(p)
     p.set_defaults(run=run)
 
@@ -34,7 +36,13 @@ def run(args: argparse.Namespace) -> int:
     borders = test.gop_borders() if is_gsv else []  # type: ignore[union-attr]
     with Progress("eval", None, unit="pictures", quiet=args.json) as progress:
         report = compare(
-            reference, test, cameras, kernel=kernel, temporal=not args.no_temporal, borders=borders, progress=progress
+            reference,
+            test,
+            cameras,
+            kernel=kernel,
+            temporal=not args.no_temporal,
+            borders=borders,
+            progress=progress,
         )
     document = report.to_json()
     if is_gsv:

@@ -37,8 +37,12 @@ def run(args: argparse.Namespace) -> int:
         print_json(document)
         return 0
     head = file.header
-    print(f"{args.input}: {frames} frames at {head.fps[0] / head.fps[1]:g} a second, {document['seconds']:.2f} s")
-    print(f"  {file.size / 1000:.1f} KB, {document['bytes_per_frame'] / 1000:.2f} KB a frame, {len(file.index)} GOPs")
+    print(
+        f"{args.input}: {frames} frames at {head.fps[0] / head.fps[1]:g} a second, {document['seconds']:.2f} s"
+    )
+    print(
+        f"  {file.size / 1000:.1f} KB, {document['bytes_per_frame'] / 1000:.2f} KB a frame, {len(file.index)} GOPs"
+    )
     print(f"  SH degree {head.sh_degree}, kernel {head.kernel}, up {','.join(f'{x:g}' for x in head.up)}")
     for rung in head.rungs:
         print(f"  rung {rung.id}: {rung.payload}, {rung.slots} slots, quality {rung.quality:g}")

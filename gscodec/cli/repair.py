@@ -10,7 +10,9 @@ from gscodec.cli.common import add_json, print_json, refuse_existing
 
 
 def add(commands: Any) -> None:
-    p = commands.add_parser("repair", help="save every whole segment of a cut or damaged file (also a .gsv.part)")
+    p = commands.add_parser(
+        "repair", help="save every whole segment of a cut or damaged file (also a .gsv.part)"
+    )
     p.add_argument("input", metavar="IN")
     p.add_argument("-o", "--output", required=True, metavar="OUT.gsv")
     p.add_argument("--force", action="store_true", help="replace the output")

@@ -12,7 +12,9 @@ def add(commands: Any) -> None:
     p.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     p.add_argument("--port", type=int, default=8000, help="the next free one is taken where it is in use")
     p.add_argument("--lan", action="store_true", help="HTTPS for phones in this network, with a QR code")
-    p.add_argument("--allow-origin", action="append", default=[], metavar="ORIGIN", help="a site that may embed")
+    p.add_argument(
+        "--allow-origin", action="append", default=[], metavar="ORIGIN", help="a site that may embed"
+    )
     p.set_defaults(run=run)
 
 

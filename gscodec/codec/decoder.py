@@ -105,7 +105,9 @@ def _stack_planes(planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for c in range(len(planes.coded))
         for j, k in enumerate(m.planes(c, MODE_CODED))
     ]
-    listed += [(c, k, plane, 1.0 / m.gain) for (c, k), plane in zip(m.video_planes(), planes.video, strict=True)]
+    listed += [
+        (c, k, plane, 1.0 / m.gain) for (c, k), plane in zip(m.video_planes(), planes.video, strict=True)
+    ]
     for c, k, values, share in listed:
         if values.any():
             columns.append(values)
@@ -125,5 +127,3 @@ def decode_segment(payload: bytes, *, budget: Budget | None = None) -> Gop:
     if not (np.isfinite(gop.base).all() and np.isfinite(gop.world).all() and np.isfinite(gop.quats).all()):
         raise BadInput("values out of range", section="base")
     return gop
-
-

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gscodec.base.jit import njit
+from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
 from gscodec.codec.entropy.coder import Coder
 from gscodec.codec.entropy.neighbours import Neighbours, cell_shift_for, find_neighbours
 from gscodec.codec.entropy.planes import (
@@ -19,7 +20,6 @@ from gscodec.codec.entropy.planes import (
     label_base,
 )
 from gscodec.codec.entropy.positions import code_positions, partition_keys, position_coder
-from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
 from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
 from gscodec.codec.model.channels import (
@@ -217,7 +217,9 @@ def _write_base(w: _Writer) -> None:
         if len(channels_of(g, m.sh_degree)) == 0:
             m.regression[g] = [0] * len(m.regression[g])
             m.spacing[g], pred = 0, predicted_classes(m, g, planes)
-        code_classes(*coder.args, *nb[:4], g - 1, pred, m.spacing[g], planes.classes[0], wish, planes.classes[g])
+        code_classes(
+            *coder.args, *nb[:4], g - 1, pred, m.spacing[g], planes.classes[0], wish, planes.classes[g]
+        )
         since = w.note("classes", coder, since)
         targets = _base_targets(w, g) if g != ROTATION else _quantise_rotations(w, q)
         for i, c in enumerate(channels_of(g, m.sh_degree)):

@@ -67,7 +67,9 @@ def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[S
         yield first, gop
 
 
-def _cameras(sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any) -> tuple[list[Camera], list[Camera]]:
+def _cameras(
+    sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any
+) -> tuple[list[Camera], list[Camera]]:
     """(sensitivity cameras, check cameras), seeded, from the middle frame or the viewers' zone."""
     from gscodec.render.sensitivity import sensitivity_cameras
 
@@ -111,7 +113,9 @@ def encode_sequence(
             writer.add_segment(result.payload, first_frame=first, n_frames=n_frames)
             _book(report, stages, n_frames, result)
             if progress:
-                progress(n_frames, f"{result.psnr:.1f} dB, {len(result.payload) / 1000 / n_frames:.1f} KB/frame")
+                progress(
+                    n_frames, f"{result.psnr:.1f} dB, {len(result.payload) / 1000 / n_frames:.1f} KB/frame"
+                )
         assert writer is not None
         writer.finish()
     except BaseException:
@@ -136,13 +140,17 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
         stages[name] = stages.get(name, 0.0) + seconds
 
 
-def _jobs(sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any, fps: float) -> Iterator[tuple[int, GopJob]]:
+def _jobs(
+    sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any, fps: float
+) -> Iterator[tuple[int, GopJob]]:
     cameras, check = _cameras(sequence, settings, zone, up)
     for first, frames in cut_gops(sequence, gop_length(settings, fps)):
         yield first, GopJob(frames, settings, cameras, check)
 
 
-def _results(jobs: Iterator[tuple[int, GopJob]], settings: EncodeSettings) -> Iterator[tuple[int, int, GopResult]]:
+def _results(
+    jobs: Iterator[tuple[int, GopJob]], settings: EncodeSettings
+) -> Iterator[tuple[int, int, GopResult]]:
     """Results in order. The first GOP finds lambda; the others depend on it alone, so their order does not matter."""
     first, job = next(jobs)
     lead = encode_gop(job)
@@ -164,7 +172,9 @@ def _results(jobs: Iterator[tuple[int, GopJob]], settings: EncodeSettings) -> It
             yield at0, n0, future.result()
 
 
-def make_header(sequence: SplatSequence, settings: EncodeSettings, up: Any, fps: float, payload: bytes) -> Header:
+def make_header(
+    sequence: SplatSequence, settings: EncodeSettings, up: Any, fps: float, payload: bytes
+) -> Header:
     """The header of a file whose first segment is `payload`."""
     from gscodec import __version__
     from gscodec.container.header import Bounds, Header, Rung

@@ -25,14 +25,12 @@ from gscodec.codec.entropy.positions import code_positions, position_coder
 from gscodec.codec.model.channels import (
     BASE_ORDER,
     GROUPS,
-    OPACITY,
     ROTATION,
-    SCALE,
     channel_groups,
     channels_of,
     previous_channel,
 )
-from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, MODE_VIDEO, Model, atlas_geometry
+from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, Model, atlas_geometry
 
 __all__ = ["Planes", "base_coder", "coefficient_coder", "predicted_classes", "read_planes", "side_coder"]
 
@@ -51,9 +49,13 @@ class Planes:
     base: np.ndarray  # (C, N) int64; rows 0..2 unused (zero)
     labels: np.ndarray  # (N,) int64 part of each slot
     bases: list[np.ndarray] = field(default_factory=list)  # by group, (K_g, T) float64
-    part_series: np.ndarray = field(default_factory=lambda: np.zeros((0, 12, 0)))  # (P, 12, T) float64 coefficients
+    part_series: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 12, 0))
+    )  # (P, 12, T) float64 coefficients
     coded: list[np.ndarray] = field(default_factory=list)  # by channel, (N, m) int64 of mode 1
-    video: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.int64))  # (planes, N) int64 of mode 2
+    video: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 0), np.int64)
+    )  # (planes, N) int64 of mode 2
     neighbours: Neighbours | None = None
 
     def named(self) -> dict[str, np.ndarray]:
@@ -72,7 +74,9 @@ class Planes:
 
 def base_coder(model: Model, data: bytes | None) -> Coder:
     counters, weights = sets(5 + model.channels - 3)
-    return Coder(counters + LABEL_COUNTERS, weights, data=data, capacity=4096 + 6 * model.slots * (model.channels + 6))
+    return Coder(
+        counters + LABEL_COUNTERS, weights, data=data, capacity=4096 + 6 * model.slots * (model.channels + 6)
+    )
 
 
 def side_coder(data: bytes | None, numbers: int = 0) -> Coder:
@@ -155,7 +159,9 @@ def _read_side(model: Model, data: bytes, planes: Planes) -> None:
         code_numbers(*coder.args, SIDE_BASIS, True, values)
         coder.check("side")
         explicit = model.basis_kind[g] == BASIS_EXPLICIT
-        planes.bases.append(values.reshape(-1, t) / BASIS_SCALE if explicit else dct(t)[1 : model.basis_count[g] + 1])
+        planes.bases.append(
+            values.reshape(-1, t) / BASIS_SCALE if explicit else dct(t)[1 : model.basis_count[g] + 1]
+        )
     planes.part_series = np.zeros((model.parts, 12, t))
     for p in range(model.parts):
         for e in range(12):
@@ -178,7 +184,9 @@ def dct(t: int) -> np.ndarray:
     return np.asarray(d, dtype=np.float64)
 
 
-def _read_coefficients(model: Model, sections: dict[str, bytes], explicit_layout: bool, planes: Planes) -> None:
+def _read_coefficients(
+    model: Model, sections: dict[str, bytes], explicit_layout: bool, planes: Planes
+) -> None:
     nb = planes.neighbours
     assert nb is not None
     n = model.slots
@@ -239,7 +247,9 @@ def _read_video(model: Model, data: bytes, explicit: bool, planes: Planes, extra
     channels = sorted({c for c, _ in video})
     width, height, cols, rows, pages = atlas_geometry(model.slots, len(channels))
     if model.atlas != (cols * width, rows * height + 2):
-        raise BadInput("atlas does not fit the slots", field="atlas", width=model.atlas[0], height=model.atlas[1])
+        raise BadInput(
+            "atlas does not fit the slots", field="atlas", width=model.atlas[0], height=model.atlas[1]
+        )
     at, places = 0, places_of(model.slots)
     if explicit:
         places, at = places[read_layout(data, model.slots)], 4 * model.slots
@@ -256,5 +266,3 @@ def _read_video(model: Model, data: bytes, explicit: bool, planes: Planes, extra
     if np.abs(out).max(initial=0) > VALUE_LIMIT:
         raise BadInput("value out of range", section="video")
     return out
-
-

@@ -98,10 +98,14 @@ def _try_decode(event: SegmentEvent, decode: Callable[[bytes], int] | None, repo
         report.problems.append(f"segment {event.entry.gop} does not decode: {error}")
         return
     if frames != event.entry.n_frames:
-        report.problems.append(f"segment {event.entry.gop} has {frames} frames, its head says {event.entry.n_frames}")
+        report.problems.append(
+            f"segment {event.entry.gop} has {frames} frames, its head says {event.entry.n_frames}"
+        )
 
 
-def _check_tables(header: Header | None, seen: list[SegmentEntry], indexes: list[list[SegmentEntry]], report: VerifyReport) -> None:
+def _check_tables(
+    header: Header | None, seen: list[SegmentEntry], indexes: list[list[SegmentEntry]], report: VerifyReport
+) -> None:
     key = lambda e: (e.rung, e.gop)  # noqa: E731
     if len(indexes) != 2 or indexes[0] != indexes[1]:
         report.problems.append("the two copies of the index are not there or differ")
@@ -110,7 +114,9 @@ def _check_tables(header: Header | None, seen: list[SegmentEntry], indexes: list
     ends: dict[int, int] = {}
     for e in sorted(seen, key=key):
         if e.first_frame != ends.get(e.rung, 0):
-            report.problems.append(f"frames {ends.get(e.rung, 0)} to {e.first_frame - 1} are missing in rung {e.rung}")
+            report.problems.append(
+                f"frames {ends.get(e.rung, 0)} to {e.first_frame - 1} are missing in rung {e.rung}"
+            )
         ends[e.rung] = e.first_frame + e.n_frames
     if header and any(end != header.frames for end in ends.values()):
         report.problems.append("the header's number of frames differs from the segments'")
@@ -134,7 +140,9 @@ def repair(source: str | Path, target: str | Path) -> RepairReport:
         except GscodecError:
             continue
     if header is None or not found:
-        raise BadInput("beyond repair: no whole " + ("header" if header is None else "segment"), file=str(source))
+        raise BadInput(
+            "beyond repair: no whole " + ("header" if header is None else "segment"), file=str(source)
+        )
     writer = GsvWriter(target, header)
     try:
         for (rung, first), (_, n_frames, payload) in sorted(found.items()):

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gscodec.base.errors import BadInput, GscodecError, Truncated
-from gscodec.container.chunks import CHUNK_HEAD, CHUNK_OVERHEAD, FOOT, HEAD, INDX, MAGIC, check_chunk, check_magic, read_chunk_head
+from gscodec.container.chunks import (
+    CHUNK_HEAD,
+    CHUNK_OVERHEAD,
+    FOOT,
+    HEAD,
+    INDX,
+    MAGIC,
+    check_chunk,
+    check_magic,
+    read_chunk_head,
+)
 from gscodec.container.crc32c import crc32c
 from gscodec.container.header import Header, read_header
 from gscodec.container.index import SegmentEntry, read_index
@@ -75,7 +85,9 @@ class GsvFile:
         header = read_header(payload)
         kind, payload = read_chunk_at(file, end.index_offset, size)
         if kind != INDX:
-            raise BadInput("the footer does not point at an index", chunk=kind.decode(), offset=end.index_offset)
+            raise BadInput(
+                "the footer does not point at an index", chunk=kind.decode(), offset=end.index_offset
+            )
         index = read_index(payload)
         for e in index:
             if e.offset + e.length > size:
@@ -92,7 +104,9 @@ class GsvFile:
             raise Truncated(hint, length=size)
         kind, payload = read_chunk_at(file, size - FOOTER_ROOM, size)
         if kind != FOOT:
-            raise BadInput("no footer in front of the closing magic", chunk=kind.decode(), offset=size - FOOTER_ROOM)
+            raise BadInput(
+                "no footer in front of the closing magic", chunk=kind.decode(), offset=size - FOOTER_ROOM
+            )
         end = read_footer(payload, size - FOOTER_ROOM)
         if end.length != size:
             raise BadInput("file length differs from the footer's", want=end.length, got=size)

@@ -70,7 +70,13 @@ def write_index(entries: list[SegmentEntry]) -> bytes:
         out += _uv(rung) + _uv(len(mine))
         frame = end = gop = 0
         for e in mine:
-            out += _uv(e.gop - gop) + _uv(e.first_frame - frame) + _uv(e.n_frames) + _uv(e.offset - end) + _uv(e.length)
+            out += (
+                _uv(e.gop - gop)
+                + _uv(e.first_frame - frame)
+                + _uv(e.n_frames)
+                + _uv(e.offset - end)
+                + _uv(e.length)
+            )
             out += e.crc.to_bytes(4, "little")
             frame, end, gop = e.first_frame + e.n_frames, e.offset + e.length, e.gop + 1
     return zip_bytes(bytes(out))

@@ -129,7 +129,9 @@ class Reader:
             rung, gop, first, n_frames = read_segment_head(payload, at)
             body = payload[SEGMENT_HEAD.size :]
             offset = at + CHUNK_HEAD.size + SEGMENT_HEAD.size
-            return SegmentEvent(SegmentEntry(rung, gop, first, n_frames, offset, len(body), crc32c(body)), body)
+            return SegmentEvent(
+                SegmentEntry(rung, gop, first, n_frames, offset, len(body), crc32c(body)), body
+            )
         if kind == INDX:
             return IndexEvent(read_index(payload), at)
         if kind == FOOT:

@@ -17,7 +17,6 @@ from gscodec.container.chunks import (
     HEAD,
     INDX,
     MAGIC,
-    SEGM,
     SEGMENT_HEAD,
     is_critical,
     write_chunk,
@@ -49,7 +48,7 @@ class GsvWriter:
         self.header = header
         self.entries: list[SegmentEntry] = []
         self.extras: list[bytes] = []
-        self._file = open(self.part, "w+b")
+        self._file = open(self.part, "w+b")  # noqa: SIM115 (closed by finish or abort)
         self._at = 0
         try:
             self._write(MAGIC + write_chunk(HEAD, write_header(msgspec.structs.replace(header, frames=0))))
@@ -68,7 +67,9 @@ class GsvWriter:
         """Append one segment; frames of a rung come in order."""
         mine = [e for e in self.entries if e.rung == rung]
         if mine and first_frame < mine[-1].first_frame + mine[-1].n_frames:
-            raise Misuse("segments of a rung must come in order of frames", rung=rung, first_frame=first_frame)
+            raise Misuse(
+                "segments of a rung must come in order of frames", rung=rung, first_frame=first_frame
+            )
         gop = mine[-1].gop + 1 if mine else 0
         at = self._write(write_segment_chunk(payload, rung, gop, first_frame, n_frames))
         offset = at + CHUNK_HEAD.size + SEGMENT_HEAD.size
@@ -79,7 +80,9 @@ class GsvWriter:
     def add_chunk(self, kind: bytes, payload: bytes) -> None:
         """A further chunk (poster, audio ...) that other readers may skip; it goes in front of the segments."""
         if len(kind) != 4 or is_critical(kind):
-            raise Misuse("a further chunk has a type of four letters, the first in lower case", chunk=str(kind))
+            raise Misuse(
+                "a further chunk has a type of four letters, the first in lower case", chunk=str(kind)
+            )
         self._write(write_chunk(kind, payload))
         self.extras.append(write_chunk(kind, payload))
 
@@ -103,7 +106,9 @@ class GsvWriter:
         frames = max((e.first_frame + e.n_frames for e in self.entries), default=0)
         front = MAGIC + write_chunk(HEAD, write_header(msgspec.structs.replace(self.header, frames=frames)))
         front += b"".join(self.extras)
-        index_room = len(write_index(self.entries)) + 16 * len(self.entries).bit_length() + 2 * len(self.entries) + 64
+        index_room = (
+            len(write_index(self.entries)) + 16 * len(self.entries).bit_length() + 2 * len(self.entries) + 64
+        )
         entries = self._moved(len(front) + index_room + 2 * CHUNK_OVERHEAD)
         index = write_index(entries)
         while len(index) > index_room:  # offsets grew by more than the room left for them
@@ -118,7 +123,9 @@ class GsvWriter:
         index_offset = out.tell()
         out.write(write_chunk(INDX, index))
         length = out.tell() + CHUNK_OVERHEAD + 16 + len(MAGIC)
-        out.write(write_chunk(FOOT, index_offset.to_bytes(8, "little") + length.to_bytes(8, "little")) + MAGIC)
+        out.write(
+            write_chunk(FOOT, index_offset.to_bytes(8, "little") + length.to_bytes(8, "little")) + MAGIC
+        )
 
     @staticmethod
     def _in_file_order(entries: list[SegmentEntry]) -> list[SegmentEntry]:
@@ -136,5 +143,3 @@ class GsvWriter:
         """Leave nothing behind."""
         self._file.close()
         self.part.unlink(missing_ok=True)
-
-

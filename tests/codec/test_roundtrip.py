@@ -41,7 +41,9 @@ def test_video_planes_are_used_when_planes_are_dense() -> None:
 def test_frames_follow_the_source_within_steps() -> None:
     frames = make_frames(400, 6)
     tracks = make_tracks_of(frames)
-    gop = decode_segment(encode_tracks(tracks, sensitive_steps(tracks, LAMBDA / 4), Tools(video=False)).payload)
+    gop = decode_segment(
+        encode_tracks(tracks, sensitive_steps(tracks, LAMBDA / 4), Tools(video=False)).payload
+    )
     for t in (0, 3, 5):
         got = gop.frame(t)
         order = nearest_rows(frames[t].means, got.means)

@@ -34,7 +34,31 @@ WEIGHT_START = 19661  # 0.3 in 16.16
 WEIGHT_LIMIT = 524287
 
 SQUASH_POINTS = np.array(
-    [1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349, 3608, 3785, 3902]
+    [
+        1,
+        2,
+        4,
+        6,
+        10,
+        17,
+        27,
+        45,
+        74,
+        120,
+        194,
+        311,
+        488,
+        747,
+        1102,
+        1546,
+        2048,
+        2550,
+        2994,
+        3349,
+        3608,
+        3785,
+        3902,
+    ]
     + [3976, 4022, 4051, 4069, 4079, 4086, 4090, 4092, 4094, 4095],
     dtype=np.int64,
 )
@@ -54,7 +78,11 @@ def _stretch_table(squash: np.ndarray) -> np.ndarray:
 SQUASH = _squash_table()  # index x + 2048
 STRETCH = _stretch_table(SQUASH)
 HALF_OCTAVES = np.array(
-    [0] + [min(15, 2 * x.bit_length() - 1 + (x >> (x.bit_length() - 2) & 1 if x > 1 else 0)) for x in range(1, 129)],
+    [0]
+    + [
+        min(15, 2 * x.bit_length() - 1 + (x >> (x.bit_length() - 2) & 1 if x > 1 else 0))
+        for x in range(1, 129)
+    ],
     dtype=np.uint8,
 )  # Q of SPEC.md 5.4; from 128 on it is 15
 RATE = (655360 // (10 * np.arange(256) + 16)).astype(np.int64)
@@ -151,7 +179,12 @@ def code_bit(st, buf, counters, i, bit):
 @njit
 def code_mixed(st, buf, counters, weight, i0, i1, i2, i3, w, bit):
     """A mixed bit: counters i0..i3 (indices), weights w..w+3."""
-    b0, b1, b2, b3 = np.int64(counters[i0]), np.int64(counters[i1]), np.int64(counters[i2]), np.int64(counters[i3])
+    b0, b1, b2, b3 = (
+        np.int64(counters[i0]),
+        np.int64(counters[i1]),
+        np.int64(counters[i2]),
+        np.int64(counters[i3]),
+    )
     s0, s1 = np.int64(STRETCH[b0 >> 12]), np.int64(STRETCH[b1 >> 12])
     s2, s3 = np.int64(STRETCH[b2 >> 12]), np.int64(STRETCH[b3 >> 12])
     dot = s0 * weight[w] + s1 * weight[w + 1] + s2 * weight[w + 2] + s3 * weight[w + 3]
@@ -226,7 +259,16 @@ def code_value(st, buf, counters, weight, index, c0, c1, c2, c3, g0, g1, g2, g3,
         return m
     g = base + SIGN
     negative = code_mixed(
-        st, buf, counters, weight, g + g0, g + 16 + g1, g + 32 + g2, g + 48 + g3, wbase + 60, 1 if value < 0 else 0
+        st,
+        buf,
+        counters,
+        weight,
+        g + g0,
+        g + 16 + g1,
+        g + 32 + g2,
+        g + 48 + g3,
+        wbase + 60,
+        1 if value < 0 else 0,
     )
     return -m if negative else m
 

@@ -8,7 +8,14 @@ import numpy as np
 
 from gscodec.base.jit import njit
 
-__all__ = ["MAX_NEIGHBOURS", "Neighbours", "cell_shift_for", "find_neighbours", "neighbour_magnitude", "neighbour_mean"]
+__all__ = [
+    "MAX_NEIGHBOURS",
+    "Neighbours",
+    "cell_shift_for",
+    "find_neighbours",
+    "neighbour_magnitude",
+    "neighbour_mean",
+]
 
 MAX_NEIGHBOURS = 6
 LIST_CAP = 16  # newest members of a cell that are looked at: bounds the work on hostile input

@@ -79,7 +79,9 @@ def code_labels(st, buf, counters, nb_index, nb_count, parts, base, labels):
 
 
 @njit
-def code_classes(st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, pred, spacing, position_class, k, classes):
+def code_classes(
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, pred, spacing, position_class, k, classes
+):
     """Class corrections k (N,) of one group with set s; fills classes (N,) = clamp(pred + spacing k, 0, 15)."""
     for i in range(k.shape[0]):
         if st[ERROR] != 0:
@@ -251,7 +253,9 @@ def code_overflow(st, buf, counters, weight, s, n_planes, n_slots, planes, slots
             st, buf, counters, weight, s + 1, 0, 0, 0, 0, 0, 0, 0, 0, False, False, slots[i] - slot - 1
         )  # fmt: skip
         slot += skip + 1
-        values[i] = code_value(st, buf, counters, weight, s + 2, 0, 0, 0, 0, 0, 0, 0, 0, True, False, values[i])
+        values[i] = code_value(
+            st, buf, counters, weight, s + 2, 0, 0, 0, 0, 0, 0, 0, 0, True, False, values[i]
+        )
         if plane >= n_planes or slot >= n_slots:
             st[ERROR] = ERR_BAD
             return

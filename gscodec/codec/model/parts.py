@@ -60,13 +60,17 @@ def fit_moves(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: n
         gram = d.T @ d
         ridge = RIDGE * np.trace(gram) / 3 + 1e-12
         left = x - np.einsum("tab,nb->tna", m, d)
-        m = m + np.swapaxes(np.linalg.solve(gram + ridge * np.eye(3), np.einsum("nb,tna->tba", d, left)), 1, 2)
+        m = m + np.swapaxes(
+            np.linalg.solve(gram + ridge * np.eye(3), np.einsum("nb,tna->tba", d, left)), 1, 2
+        )
         u, stretch, vt = np.linalg.svd(m)
         stretch = np.clip(stretch, 1 / MAX_STRETCH, MAX_STRETCH)
         u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # no mirror images
         m = (u * stretch[:, None, :]) @ vt
         moves[:, p, :, :3] = m
-        moves[:, p, :, 3] = middle - centres[p] - np.einsum("tab,b->ta", m, ref[rows].mean(axis=0) - centres[p])
+        moves[:, p, :, 3] = (
+            middle - centres[p] - np.einsum("tab,b->ta", m, ref[rows].mean(axis=0) - centres[p])
+        )
     return moves
 
 
@@ -128,7 +132,9 @@ def fit_labels(means: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
     return labels, cost / len(some)
 
 
-def canonical_tracks(means: np.ndarray, labels: np.ndarray, centres: np.ndarray, moves: np.ndarray) -> np.ndarray:
+def canonical_tracks(
+    means: np.ndarray, labels: np.ndarray, centres: np.ndarray, moves: np.ndarray
+) -> np.ndarray:
     """(T, N, 3): the tracks with the parts' motion undone."""
     out = np.empty_like(means)
     for p in range(centres.shape[0]):

@@ -61,7 +61,11 @@ def rebuild_frame(
         opacities[i] = 1.0 / (1.0 + np.exp(-min(max(base[9, i] + a[9], -30.0), 30.0)))
         for k in range(sh.shape[1]):
             c = 10 + 3 * k
-            luma, c1, c2 = (base[c, i] + a[c]) * R3, (base[c + 1, i] + a[c + 1]) * R2, (base[c + 2, i] + a[c + 2]) * R6
+            luma, c1, c2 = (
+                (base[c, i] + a[c]) * R3,
+                (base[c + 1, i] + a[c + 1]) * R2,
+                (base[c + 2, i] + a[c + 2]) * R6,
+            )
             sh[i, k, 0] = luma + c1 + c2
             sh[i, k, 1] = luma - 2.0 * c2
             sh[i, k, 2] = luma - c1 + c2

@@ -63,12 +63,21 @@ def _logit(p: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(np.log(p / (1 - p)), -LOGIT_LIMIT, LOGIT_LIMIT))
 
 
-def make_tracks(frames: list[Splats], sensitivities: dict[int, object], *, use_parts: bool, use_gauge: bool, steps: np.ndarray | None) -> Tracks:
+def make_tracks(
+    frames: list[Splats],
+    sensitivities: dict[int, object],
+    *,
+    use_parts: bool,
+    use_gauge: bool,
+    steps: np.ndarray | None,
+) -> Tracks:
     """Arrays of a GOP. `sensitivities`: by frame number, render.sensitivity.Sensitivity; steps (N,): expected
     position steps, for the choice of parts (None: no parts)."""
     means = np.stack([f.means for f in frames]).astype(np.float64)
     quats = rotation.normalise(np.stack([f.quats for f in frames]).astype(np.float64))
-    logs = np.maximum(np.log(np.maximum(np.stack([f.scales for f in frames]).astype(np.float64), 1e-8)), LOG_SCALE_MIN)
+    logs = np.maximum(
+        np.log(np.maximum(np.stack([f.scales for f in frames]).astype(np.float64), 1e-8)), LOG_SCALE_MIN
+    )
     logits = np.stack([_logit(f.opacities) for f in frames])
     sh = np.stack([f.sh for f in frames]).astype(np.float64)
     colours = np.einsum("yc,tnkc->tnky", LUMA_CHROMA, sh).reshape(*sh.shape[:2], -1)

@@ -16,7 +16,17 @@ from av.video.codeccontext import VideoCodecContext
 from gscodec.base.errors import BadInput, Truncated
 from gscodec.codec.segment import atlas_geometry, read_uv, uv
 
-__all__ = ["LEVEL_MAX", "LEVEL_MIN", "LEVEL_ZERO", "decode_luma", "encode_luma", "join_pictures", "places_of", "split_pictures", "write_planes"]
+__all__ = [
+    "LEVEL_MAX",
+    "LEVEL_MIN",
+    "LEVEL_ZERO",
+    "decode_luma",
+    "encode_luma",
+    "join_pictures",
+    "places_of",
+    "split_pictures",
+    "write_planes",
+]
 
 LEVEL_MIN, LEVEL_ZERO, LEVEL_MAX = 16, 126, 235  # every browser's way to luma keeps these apart (SPEC.md 5.9)
 
@@ -56,7 +66,9 @@ def _strip(unit: bytes) -> bytes:
     return bytes(out)
 
 
-def encode_luma(pictures: Iterable[np.ndarray], width: int, height: int, *, qp: int, preset: str) -> list[bytes]:
+def encode_luma(
+    pictures: Iterable[np.ndarray], width: int, height: int, *, qp: int, preset: str
+) -> list[bytes]:
     """One access unit (Annex B) for each uint8 (height, width) picture, at constant QP; one thread, so repeatable."""
     ctx = VideoCodecContext.create("libx264", "w")
     ctx.width, ctx.height, ctx.pix_fmt = width, height, "yuv420p"
@@ -95,7 +107,9 @@ def decode_luma(units: list[bytes], width: int, height: int) -> list[np.ndarray]
     except av.FFmpegError as error:
         raise BadInput("H.264 stream can't be decoded", section="video", reason=str(error)) from None
     if len(out) != len(units):
-        raise BadInput("pictures missing from the H.264 stream", section="video", want=len(units), got=len(out))
+        raise BadInput(
+            "pictures missing from the H.264 stream", section="video", want=len(units), got=len(out)
+        )
     return out
 
 

@@ -1,0 +1,192 @@
+"""Writes vectors/segment: small segments with what a decoder must make of them, and damaged ones with the error's kind.
+
+Run from the repository's root: python -m spec.make_segment_vectors. Beside each NAME.seg of ok/ lies NAME.json (CRC-32 of
+every plane as little-endian int32; the first values of some frames) and, where there is video, NAME.luma.zlib (the
+decoded luma of all pictures, back to back), for readers without an H.264 decoder. bad/kinds.json names the error kinds.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from gscodec.base.errors import BadInput, LimitExceeded, Truncated, Unsupported
+from gscodec.codec.decoder import decode_segment
+from gscodec.codec.encoder import Tools, encode_tracks
+from gscodec.codec.model.channels import channel_count
+from gscodec.codec.model.steps import sensitive_steps
+from gscodec.codec.payloads.video import decode_luma, split_pictures
+from gscodec.codec.segment import Model, join_segment, split_segment
+from tests.codec.builders import make_frames, make_tracks_of
+
+FOLDER = Path(__file__).parent / "vectors" / "segment"
+FIRST = 24  # values kept of each attribute
+
+
+def encoded(
+    n: int, frames: int, degree: int = 0, *, video: bool = False, jitter: float = 0.0, moving: bool = True
+) -> bytes:
+    tracks = make_tracks_of(make_frames(n, frames, degree, jitter=jitter, moving=moving))
+    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), Tools(video=video)).payload
+
+
+def stray(n: int, frames: int) -> bytes:
+    """Video with a slot whose jumps overflow its levels, beside coded planes."""
+    told = make_frames(n, frames, jitter=0.003)
+    for t in range(frames):
+        told[t].means[n // 2] += 0.4 * (t % 2)
+    tracks = make_tracks_of(told, parts=False)
+    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), Tools(video=True)).payload
+
+
+def empty(frames: int) -> bytes:
+    """No slots: MODEL alone."""
+    model = Model(frames, 0, 1)
+    model.base_unit = model.coef_unit = np.ones(channel_count(1), np.float32)
+    model.mode = model.beta = [[] for _ in range(channel_count(1))]
+    return join_segment({"model": model.write()})
+
+
+def with_layout(payload: bytes, places: np.ndarray) -> bytes:
+    sections, _ = split_segment(payload)
+    return join_segment(
+        sections | {"video": places.astype("<u4").tobytes() + sections["video"]}, explicit_layout=True
+    )
+
+
+def good() -> Iterator[tuple[str, bytes]]:
+    yield "empty", empty(1)
+    yield "empty_moving", empty(3)
+    yield "one_slot", encoded(1, 3)
+    yield "one_slot_still", encoded(1, 1)
+    yield "still", encoded(150, 1, 1)
+    yield "still_degree_3", encoded(40, 1, 3)
+    yield "moving", encoded(120, 6)
+    yield "restless", encoded(100, 6, jitter=0.01)
+    yield "harmonics", encoded(70, 4, 3)
+    yield "degree_2", encoded(40, 3, 2)
+    yield "parts", encoded(260, 5, 1, jitter=0.001)
+    yield "overflow", stray(300, 5)
+    video = encoded(300, 5, video=True, moving=False, jitter=0.003)
+    yield "video", video
+    yield "explicit_layout", with_layout(video, np.random.default_rng(5).permutation(300))
+
+
+def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -> bytes:
+    """The segment after its model or sections were changed."""
+    sections, explicit = split_segment(payload)
+    model = Model.read(sections["model"])
+    change(model, sections)
+    return join_segment(sections | {"model": model.write()}, explicit_layout=explicit)
+
+
+def set_model(name: str, value: object) -> Callable[[Model, dict[str, bytes]], None]:
+    return lambda model, _: setattr(model, name, value)
+
+
+def cut(name: str) -> Callable[[Model, dict[str, bytes]], None]:
+    def change(_: Model, sections: dict[str, bytes]) -> None:
+        sections[name] = sections[name][: len(sections[name]) // 2]
+
+    return change
+
+
+def nan_unit(model: Model, _: dict[str, bytes]) -> None:
+    model.base_unit[4] = np.nan
+
+
+def no_basis(model: Model, _: dict[str, bytes]) -> None:
+    model.basis_kind[0] = 0
+
+
+def one_picture_more(_: Model, sections: dict[str, bytes]) -> None:
+    sections["video"] = bytes([sections["video"][0] + 1]) + sections["video"][1:]
+
+
+def bad() -> Iterator[tuple[str, str, bytes]]:
+    """(name, kind, bytes)."""
+    moving, video = encoded(60, 4, jitter=0.01), encoded(300, 5, video=True, moving=False, jitter=0.003)
+    yield "nothing", "truncated", b""
+    yield "later_version", "unsupported", b"\x02" + moving[1:]
+    yield "unknown_flag", "unsupported", moving[:1] + b"\x02" + moving[2:]
+    yield "cut_short", "truncated", moving[: len(moving) // 2]
+    yield "left_over", "bad", moving + b"\x00"
+    yield "long_number", "bad", moving[:2] + b"\xff" * 6 + moving[2:]
+    for name in ("position", "base", "side", "coefficient"):
+        yield f"cut_{name}", "truncated", changed(moving, cut(name))
+    yield "too_many_frames", "limit", changed(empty(1), set_model("frames", 257))
+    yield "no_frames", "limit", changed(empty(1), set_model("frames", 0))
+    yield "too_many_slots", "limit", changed(empty(1), set_model("slots", (1 << 22) + 1))
+    yield "degree_4", "bad", changed(empty(1), set_model("sh_degree", 4))
+    yield "unit_is_no_number", "bad", changed(moving, nan_unit)
+    yield "coefficients_without_basis", "bad", changed(moving, no_basis)
+    yield "atlas_of_other_size", "bad", changed(video, set_model("atlas", (32, 34)))
+    yield "atlas_too_large", "limit", changed(video, set_model("atlas", (4096, 34)))
+    yield "gain_zero", "bad", changed(video, set_model("gain", 0))
+    yield "pictures_miscounted", "bad", changed(video, one_picture_more)
+    yield "layout_repeats", "bad", with_layout(video, np.zeros(300, np.int64))
+
+
+def kind_of(error: BadInput) -> str:
+    kinds = {Truncated: "truncated", Unsupported: "unsupported", LimitExceeded: "limit"}
+    return kinds.get(type(error), "bad")
+
+
+def luma_of(payload: bytes) -> bytes | None:
+    sections, explicit = split_segment(payload)
+    model = Model.read(sections["model"])
+    video = model.video_planes()
+    if not video:
+        return None
+    data, at = sections["video"], 4 * model.slots * explicit
+    units = split_pictures(data, at, data[at])  # fewer than 128 pictures: the count is one byte
+    return b"".join(picture.tobytes() for picture in decode_luma(units, *model.atlas))
+
+
+def write_good(name: str, payload: bytes) -> None:
+    gop = decode_segment(payload)
+    planes = {k: f"{zlib.crc32(v.astype('<i4').tobytes()):08x}" for k, v in gop.planes.named().items()}
+    values = {}
+    for t in sorted({0, gop.n_frames - 1}):
+        frame = gop.frame(t)
+        values[t] = {
+            key: [float(f"{v:.9g}") for v in getattr(frame, key).reshape(-1)[:FIRST]]
+            for key in ("means", "quats", "scales", "opacities", "sh")
+        }
+    told = {"crc32_of_int32_planes": planes, "first_values": values}
+    (FOLDER / "ok" / f"{name}.seg").write_bytes(payload)
+    (FOLDER / "ok" / f"{name}.json").write_text(json.dumps(told) + "\n")
+    luma = luma_of(payload)
+    if luma is not None:
+        (FOLDER / "ok" / f"{name}.luma.zlib").write_bytes(zlib.compress(luma, 9))
+
+
+def write_bad() -> None:
+    kinds = {}
+    for name, kind, payload in bad():
+        try:
+            decode_segment(payload)
+        except BadInput as error:
+            if kind_of(error) != kind:
+                raise SystemExit(f"{name}: {error} is {kind_of(error)}, not {kind}") from error
+        else:
+            raise SystemExit(f"{name} decodes")
+        kinds[name] = kind
+        (FOLDER / "bad" / f"{name}.seg").write_bytes(payload)
+    (FOLDER / "bad" / "kinds.json").write_text(json.dumps(kinds, indent=1) + "\n")
+
+
+def main() -> None:
+    for part in ("ok", "bad"):
+        (FOLDER / part).mkdir(parents=True, exist_ok=True)
+    for name, payload in good():
+        write_good(name, payload)
+    write_bad()
+
+
+if __name__ == "__main__":
+    main()
