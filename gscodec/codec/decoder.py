@@ -40,7 +40,7 @@ def base_quaternions(planes: Planes) -> np.ndarray:
     turns = rotation.exp(planes.base[6:9].T * units)
     out = np.zeros((planes.model.slots, 4))
     assert planes.neighbours is not None
-    _chain_quaternions(planes.neighbours.index[:, 0].astype(np.int64), turns, out)
+    _chain_quaternions(planes.neighbours.slots[:, 0].astype(np.int64), turns, out)
     return out
 
 

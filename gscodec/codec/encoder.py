@@ -207,7 +207,7 @@ def _write_base(w: _Writer) -> None:
     if m.parts:
         state, buf, counters, _ = coder.args
         base = label_base(5 + m.channels - 3)
-        code_labels(state, buf, counters, nb.index, nb.count, m.parts, base, planes.labels)
+        code_labels(state, buf, counters, nb.slots, nb.counts, m.parts, base, planes.labels)
         since = w.note("part labels", coder, since)
     q = np.zeros((m.channels, m.slots), np.int64)
     nothing = np.zeros(m.slots, np.int64)
@@ -301,7 +301,7 @@ def _quantise_rotations(w: _Writer, q: np.ndarray) -> np.ndarray:
     m = w.model
     flips = np.zeros(m.slots, np.int64)
     units = m.base_unit[6:9].astype(np.float64)
-    nearest = w.nb.index[:, 0].astype(np.int64)
+    nearest = w.nb.slots[:, 0].astype(np.int64)
     _relative_rotations(
         nearest, mean, w.planes.classes[ROTATION], units, q[6:9], flips, np.zeros((m.slots, 4))
     )  # fmt: skip

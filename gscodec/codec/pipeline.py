@@ -190,7 +190,7 @@ def make_header(
         fps=(ratio.numerator, ratio.denominator),
         sh_degree=model.sh_degree,
         kernel=settings.kernel,
-        up=tuple(float(x) for x in up),
+        up=(float(up[0]), float(up[1]), float(up[2])),
         unit_m=middle.unit_m,
         bounds=Bounds(center=center, radius=radius),
         rungs=[

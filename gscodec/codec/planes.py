@@ -132,7 +132,7 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
     if model.parts:
         base = label_base(5 + model.channels - 3)
         state, buf, counters, _ = coder.args
-        code_labels(state, buf, counters, nb.index, nb.count, model.parts, base, planes.labels)
+        code_labels(state, buf, counters, nb.slots, nb.counts, model.parts, base, planes.labels)
         coder.check("base")
     q = np.zeros((model.channels, model.slots), np.int64)
     nothing = np.zeros(model.slots, np.int64)

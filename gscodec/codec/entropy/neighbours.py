@@ -23,13 +23,13 @@ RECENT = 4
 
 
 class Neighbours(NamedTuple):
-    """index (N, 6) int32, weight (N, 6) int64, count (N,) int64, total (N,) int64, feature (N,) int64 = L2."""
+    """Arrays in the order in which the kernels take them; `feature` is L2 of SPEC.md 5.5."""
 
-    index: np.ndarray
-    weight: np.ndarray
-    count: np.ndarray
-    total: np.ndarray
-    feature: np.ndarray
+    slots: np.ndarray  # (N, 6) int32, -1 where there is none
+    weights: np.ndarray  # (N, 6) int64
+    counts: np.ndarray  # (N,) int64
+    totals: np.ndarray  # (N,) int64, sum of weights
+    feature: np.ndarray  # (N,) int64
 
 
 def cell_shift_for(x: np.ndarray) -> int:

@@ -84,8 +84,8 @@ def encode_luma(
     units = []
     for t, luma in enumerate(pictures):
         frame = av.VideoFrame(width, height, "yuv420p")
-        for plane, values in zip(frame.planes, (luma, 128, 128), strict=True):
-            view = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        for plane, values in zip(frame.planes, (luma, np.uint8(128), np.uint8(128)), strict=True):
+            view = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
             view[:, : plane.width] = values
         frame.pts = t
         units += [bytes(packet) for packet in ctx.encode(frame)]
@@ -117,7 +117,7 @@ def _luma(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
     if (frame.width, frame.height) != (width, height) or frame.format.name not in ("yuv420p", "yuvj420p"):
         raise BadInput("picture is not the atlas", section="video", width=frame.width, height=frame.height)
     plane = frame.planes[0]
-    view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, :width]
+    view = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, :width]
     return np.clip(view, LEVEL_MIN, LEVEL_MAX)
 
 

@@ -1,0 +1,179 @@
+"""How much the picture changes with each parameter of each Gaussian: the exact diagonal of J'J.
+
+A pixel's colour depends on a Gaussian through its alpha (and its colour), and alpha through the mean, covariance and
+opacity on the picture: six numbers. For each Gaussian and view M = sum over pixels |dC/dalpha|^2 v v' with v the six
+derivatives of alpha; then each parameter's sensitivity is j' M j, with j the derivative of the six by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gscodec.base.jit import njit
+from gscodec.render.cameras import Camera, look_at
+from gscodec.render.projection import (
+    MAX_ALPHA,
+    MIN_ALPHA,
+    MIN_TRANSMITTANCE,
+    TILE,
+    Projection,
+    project,
+    rotation_matrices,
+)
+from gscodec.render.rasterize import draw
+from gscodec.render.views import orbit, test_directions
+from gscodec.splats.model import Splats
+
+__all__ = ["Sensitivity", "sensitivity", "sensitivity_cameras"]
+
+F64 = npt.NDArray[np.float64]
+
+UPPER = np.triu_indices(6)
+PAIRS = 21
+KEEP_AWAY = np.deg2rad(10.0)  # from the views that `eval` measures
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """Squared picture derivative, summed over pixels and RGB; mean over black and white and over cameras."""
+
+    means: F64  # (N, 3) world axes
+    log_scales: F64  # (N, 3)
+    rotations: F64  # (N, 3): R' = R exp(d), d about the Gaussian's own axes, radians
+    logits: F64  # (N,)
+    colors: F64  # (N, K): one channel of SH coefficient k
+    pixels: float  # mean foreground pixels of a view
+
+
+@njit
+def _accumulate(starts, members, mean, conic, opacity, color, picture, moments, weights):
+    """Fill moments (N, 21) and weights (N,) = sum (alpha T)^2; returns the number of foreground pixels."""
+    height, width = picture.shape[0], picture.shape[1]
+    tiles_x = (width + TILE - 1) // TILE
+    v = np.zeros(6)
+    foreground = 0
+    for tile in range(starts.shape[0] - 1):
+        x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+        for y in range(y0, min(y0 + TILE, height)):
+            for x in range(x0, min(x0 + TILE, width)):
+                if picture[y, x, 3] > MIN_ALPHA:
+                    foreground += 1
+                t, r, g, b = 1.0, 0.0, 0.0, 0.0
+                end_r, end_g, end_b = picture[y, x, 0], picture[y, x, 1], picture[y, x, 2]
+                behind_all = 1.0 - picture[y, x, 3]
+                for k in range(starts[tile], starts[tile + 1]):
+                    i = members[k]
+                    dx, dy = mean[i, 0] - (x + 0.5), mean[i, 1] - (y + 0.5)
+                    s = 0.5 * (conic[i, 0] * dx * dx + conic[i, 2] * dy * dy) + conic[i, 1] * dx * dy
+                    if s < 0:
+                        continue
+                    free = opacity[i] * np.exp(-s)
+                    alpha = min(MAX_ALPHA, free)
+                    if alpha < MIN_ALPHA:
+                        continue
+                    left = t * (1 - alpha)
+                    if left <= MIN_TRANSMITTANCE:
+                        break
+                    w = alpha * t
+                    r, g, b = r + w * color[i, 0], g + w * color[i, 1], b + w * color[i, 2]
+                    weights[i] += w * w
+                    if free < MAX_ALPHA:
+                        # dC/dalpha: own colour against all that lies behind, over black and over white
+                        rest = 1.0 / (1 - alpha)
+                        dr = t * color[i, 0] - (end_r - r) * rest
+                        dg = t * color[i, 1] - (end_g - g) * rest
+                        db = t * color[i, 2] - (end_b - b) * rest
+                        white = behind_all * rest
+                        e = 0.5 * (dr * dr + dg * dg + db * db)
+                        e += 0.5 * ((dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2)
+                        p, q = conic[i, 0] * dx + conic[i, 1] * dy, conic[i, 1] * dx + conic[i, 2] * dy
+                        v[0], v[1] = -p, -q
+                        v[2], v[3], v[4] = 0.5 * p * p, p * q, 0.5 * q * q
+                        v[5] = 1 - opacity[i]
+                        e *= alpha * alpha
+                        n = 0
+                        for c in range(6):
+                            ec = e * v[c]
+                            for d in range(c, 6):
+                                moments[i, n] += ec * v[d]
+                                n += 1
+                    t = left
+    return foreground
+
+
+def sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str = "classic") -> Sensitivity:
+    """Measure at `cameras`. Arrays of N; the compensation's own derivative is left out (it is small)."""
+    n, k = len(splats), splats.sh.shape[1]
+    out = Sensitivity(
+        np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
+    )
+    axes = rotation_matrices(splats.quats)
+    scales = splats.scales.astype(np.float64)
+    pixels = 0
+    for camera in cameras:
+        p = project(splats, camera, kernel)
+        picture = draw(p, camera).astype(np.float64)
+        moments, weights = np.zeros((n, PAIRS)), np.zeros(n)
+        pixels += _accumulate(
+            p.starts, p.members, p.mean, p.conic, p.opacity, p.color, picture, moments, weights
+        )  # fmt: skip
+        _to_parameters(out, p, camera, axes, scales, moments, 1 / len(cameras))
+        out.colors[:] += weights[:, None] * p.basis**2 / len(cameras)
+    return Sensitivity(
+        out.means, out.log_scales, out.rotations, out.logits, out.colors, pixels / len(cameras)
+    )
+
+
+def _to_parameters(
+    out: Sensitivity, p: Projection, camera: Camera, axes: F64, scales: F64, moments: F64, share: float
+) -> None:
+    """Add share * j' M j of every parameter of one view. Covariance by the flattened axes g_a = J R_c R e_a."""
+    n = len(moments)
+    m = np.zeros((n, 6, 6))
+    m[:, UPPER[0], UPPER[1]] = moments
+    m[:, UPPER[1], UPPER[0]] = moments
+    to_picture = p.jacobian @ camera.R
+    flat = to_picture @ axes  # (N, 2, 3)
+    mean_block, cov_block = m[:, :2, :2], m[:, 2:5, 2:5]
+    for a in range(3):
+        j = to_picture[:, :, a]
+        out.means[:, a] += share * np.einsum("ni,nij,nj->n", j, mean_block, j)
+        g = flat[:, :, a] * scales[:, a : a + 1]
+        j3 = np.stack([2 * g[:, 0] ** 2, 2 * g[:, 0] * g[:, 1], 2 * g[:, 1] ** 2], axis=1)
+        out.log_scales[:, a] += share * np.einsum("ni,nij,nj->n", j3, cov_block, j3)
+        b, c = (a + 1) % 3, (a + 2) % 3
+        u, v, d = flat[:, :, b], flat[:, :, c], scales[:, b] ** 2 - scales[:, c] ** 2
+        j3 = np.stack(
+            [2 * u[:, 0] * v[:, 0], u[:, 0] * v[:, 1] + u[:, 1] * v[:, 0], 2 * u[:, 1] * v[:, 1]], axis=1
+        )
+        out.rotations[:, a] += share * d * d * np.einsum("ni,nij,nj->n", j3, cov_block, j3)
+    out.logits[:] += share * m[:, 5, 5]
+
+
+ELEVATIONS = np.deg2rad([-12.0, 12.0, 12.0, 38.0, 50.0, 12.0])
+DISTANCES = (2.2, 2.2, 1.4, 2.2, 2.2, 3.0)  # in radii
+FIELD_OF_VIEW = np.pi / 4
+
+
+def sensitivity_cameras(
+    splats: Splats, zone: list[dict[str, Any]] | None, *, seed: int, size: int, count: int
+) -> list[Camera]:
+    """`count` seeded cameras: of the viewers' zone where there is one, else on orbits, away from `test` views."""
+    rng = np.random.default_rng(seed)
+    if zone:
+        return [Camera.from_dict(zone[i], size) for i in rng.permutation(len(zone))[:count]]
+    out: list[Camera] = []
+    start, i = rng.random(), 0
+    frame = orbit(splats)
+    while len(out) < count:
+        azimuth = 2 * np.pi * ((start + i * 0.6180339887) % 1)
+        direction = frame.direction(azimuth, float(ELEVATIONS[i % 6]))
+        if min(np.arccos(np.clip(direction @ d, -1, 1)) for d in test_directions(frame)) > KEEP_AWAY:
+            eye = frame.centre + frame.radius * DISTANCES[(i // 2) % 6] * direction
+            out.append(look_at(eye, frame.centre, frame.up, FIELD_OF_VIEW, size))
+        i += 1
+    return out
