@@ -132,10 +132,9 @@ def previous_channel(c: int) -> int | None:
 
 def read_model(data: bytes) -> Model:
     f = Fields(data)
-    frames, slots = f.uv(), f.uv()
+    frames, slots, k = f.uv(), f.uv(), (f.u8(0, 3) + 1) ** 2
     check(1 <= frames <= 256, "T", "limit")
     check(slots <= 1 << 22, "N", "limit")
-    k = (f.u8(0, 3) + 1) ** 2
     channels = 13 + 3 * (k - 1)
     bits = [f.u8(0, 20) for _ in range(3)]
     shift, origin, units = f.u8(0, 20), f.f32(3, positive=False), f.f32(channels)
