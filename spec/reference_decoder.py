@@ -547,9 +547,9 @@ def decode_side(data: bytes, m: Model) -> Side:
             check(n <= m.T, "part coefficients")
             for k in range(n):
                 moves[:, p, e] += sets[1 + which].number(d) * m.part_unit[which] * table[k]
-    moves = moves.reshape(m.T, m.P, 3, 4)
-    moves[..., :3] += np.eye(3)
-    return Side(bases, moves)
+    affine = moves.reshape(m.T, m.P, 3, 4)
+    affine[..., :3] += np.eye(3)
+    return Side(bases, affine)
 
 
 # 5.8 COEFFICIENT
