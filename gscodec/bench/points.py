@@ -81,11 +81,11 @@ class Bench:
         return replace(self._measure(clip, qp, clip.n_bytes), seconds=seconds)
 
     def _measure(self, test: SplatSequence, setting: float, n_bytes: int) -> Point:
-        from gscodec.render.measure import compare
+        from gscodec.render.measure import compare, views_of
 
-        report = compare(self._sequence, test, "test")
+        report = compare(self._sequence, test, views_of(self._sequence, "test"))
         kb = n_bytes / len(self._sequence) / 1000
-        return Point(setting, kb, report.psnr.mean, report.psnr.worst, report.ssim.mean, 0.0)
+        return Point(setting, kb, report.psnr_mean, report.psnr_worst, report.ssim_mean, 0.0)
 
     def _tell(self, point: Point, what: str) -> Point:
         self._say(

@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_QUALITY", "EncodeSettings", "KERNELS", "PAYLOADS", "PRESETS"
 PRESETS = ("fast", "balanced", "best")
 PAYLOADS = ("video", "compact")
 KERNELS = ("classic", "compensated")
-DEFAULT_QUALITY = 60.0
+DEFAULT_QUALITY = 64.0
 MAX_GOP_FRAMES = 30
 
 

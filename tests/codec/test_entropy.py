@@ -73,4 +73,4 @@ def test_neighbours_are_the_nearest_earlier_slots_when_cells_hold_all() -> None:
     for i in range(120):
         near = [j for j in range(i) if j >= i - 16]  # one cell: its newest sixteen
         near.sort(key=lambda j: (((x[i] - x[j]) ** 2).sum(), -j))
-        assert list(found.index[i, : found.count[i]]) == near[:MAX_NEIGHBOURS]
+        assert list(found.slots[i, : found.counts[i]]) == near[:MAX_NEIGHBOURS]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +67,7 @@ def _logit(p: np.ndarray) -> np.ndarray:
 
 def make_tracks(
     frames: list[Splats],
-    sensitivities: dict[int, object],
+    sensitivities: Mapping[int, Any],
     *,
     use_parts: bool,
     use_gauge: bool,
@@ -102,17 +104,17 @@ def make_tracks(
     )  # fmt: skip
 
 
-def _mean_sensitivity(sensitivities: dict[int, object], spelled: np.ndarray) -> dict[str, np.ndarray]:
+def _mean_sensitivity(sensitivities: Mapping[int, Any], spelled: np.ndarray) -> dict[str, np.ndarray]:
     """Mean over the measured frames, axes in the chosen spelling."""
     out: dict[str, np.ndarray] = {}
     for t, s in sensitivities.items():
         order = SPELLING_ORDER[spelled[t]]
         one = {
-            "position": s.means,  # type: ignore[attr-defined]
-            "scale": np.take_along_axis(s.log_scales, order, axis=1),  # type: ignore[attr-defined]
-            "rotation": np.take_along_axis(s.rotations, order, axis=1),  # type: ignore[attr-defined]
-            "opacity": s.logits,  # type: ignore[attr-defined]
-            "sh": s.colors,  # type: ignore[attr-defined]
+            "position": s.means,
+            "scale": np.take_along_axis(s.log_scales, order, axis=1),
+            "rotation": np.take_along_axis(s.rotations, order, axis=1),
+            "opacity": s.logits,
+            "sh": s.colors,
         }
         for key, value in one.items():
             out[key] = out.get(key, 0.0) + value.astype(np.float64) / len(sensitivities)
