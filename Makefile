@@ -10,7 +10,7 @@ PY = $(BIN)/python
 demo: .venv/.core gscodec/web/gs-player.js
 	$(PY) -m gscodec demo
 
-test: check unit web e2e
+test: check web unit
 
 check: lint types
 
@@ -48,8 +48,13 @@ unit: .venv/.dev player
 web: player_web/node_modules/.done
 	cd player_web && npm test --silent
 
+# The browser tests alone; `unit` runs them too.
 e2e: .venv/.dev player
-	$(PY) -m pytest tests/e2e -m browser
+	$(PY) -m pytest -m browser
+
+# The shared conformance vectors, from the Python writer. Only a new format version may change them.
+vectors: .venv/.dev
+	$(PY) -m spec.make_segment_vectors
 
 # Every figure that the issues demand, written into BENCHMARKS.md with commit and date.
 bench-check: .venv/.dev

@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,25 @@ def frame_range(text: str | None, total: int) -> range:
     return chosen
 
 
+def refuse_other_files(out: Path) -> None:
+    """--force replaces a folder of frames, never anything else."""
+    if not out.exists():
+        return
+    names = [path.name for path in out.iterdir()] if out.is_dir() else [out.name]
+    if not out.is_dir() or any(name != "scene.json" and not fnmatch(name, "frame_*.ply") for name in names):
+        raise Misuse("output holds other files than decoded frames; it is kept", file=str(out))
+
+
 def run(args: argparse.Namespace) -> int:
     from gscodec.base.progress import Progress
     from gscodec.codec.pipeline import decode_file
     from gscodec.splats.formats.ply import write_ply
 
-    out = Path(args.output)
+    out = Path(args.output).absolute()  # `.` has no name to put a part beside
     sequence = decode_file(args.input, args.rung)
     chosen = frame_range(args.frames, len(sequence))
     refuse_existing(out, args.force)
+    refuse_other_files(out)
     start = time.perf_counter()
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -59,15 +70,15 @@ def run(args: argparse.Namespace) -> int:
                 progress.advance()
         (part / "scene.json").write_text(json.dumps({"up": sequence.up, "fps": sequence.fps}))
         if out.exists():
-            shutil.rmtree(out) if out.is_dir() else out.unlink()
+            shutil.rmtree(out)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     seconds = time.perf_counter() - start
     if args.json:
         print_json(
-            {"folder": str(out), "frames": len(chosen), "seconds": seconds, "fps": len(chosen) / seconds}
+            {"folder": args.output, "frames": len(chosen), "seconds": seconds, "fps": len(chosen) / seconds}
         )
     else:
-        print(f"{out}: {len(chosen)} frames, {len(chosen) / seconds:.1f} a second")
+        print(f"{args.output}: {len(chosen)} frames, {len(chosen) / seconds:.1f} a second")
     return 0

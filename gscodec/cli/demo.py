@@ -40,9 +40,12 @@ def run(args: argparse.Namespace) -> int:
         while worker.is_alive() and not ready.wait(0.2):
             pass
         if failed:
-            raise failed[0]
-    growing = out if out.exists() else out.with_name(out.name + ".part")
-    return serve([str(growing)], ServeOptions(port=args.port))
+            raise failed[0]  # nothing to serve; a later failure leaves what there is to watch
+    part = out.with_name(out.name + ".part")
+    try:
+        return serve([str(out if out.exists() else part)], ServeOptions(port=args.port))
+    finally:
+        part.unlink(missing_ok=True)  # stopped before the encode was done: the next demo starts anew
 
 
 def _encode(sequence: Any, out: Path, ready: threading.Event, failed: list[BaseException]) -> None:

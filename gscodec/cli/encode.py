@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="a folder, one or more files, or a wildcard")
     p.add_argument("-o", "--output", required=True, metavar="OUT.gsv")
     p.add_argument(
-        "--quality", type=float, default=DEFAULT_QUALITY, help="0..100; ten steps are 2.5 dB (default 60)"
+        "--quality", type=float, default=DEFAULT_QUALITY, help="0..100; ten steps are 2.5 dB (default 64)"
     )
     p.add_argument("--preset", choices=PRESETS, default="balanced")
     p.add_argument("--payload", choices=PAYLOADS, default="video")
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
         "--kernel", choices=KERNELS, default="classic", help="the kernel that the splats were trained for"
     )
     p.add_argument("--zone", metavar="FILE", help="cameras where viewers stand (JSON as views.json)")
+    p.add_argument("--device", choices=("cpu",), default="cpu", help="where to compute (this version: cpu)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs encoded in parallel")
     p.add_argument("--force", action="store_true", help="replace the output")
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     zone = load_views(args.zone) if args.zone else sequence.scene.zone
     settings = EncodeSettings(
         quality=args.quality, preset=args.preset, payload=args.payload, gop=args.gop, fps=args.fps, up=args.up,
-        kernel=args.kernel, seed=args.seed, workers=args.workers,
+        kernel=args.kernel, device=args.device, seed=args.seed, workers=args.workers,
     )  # fmt: skip
     with Progress("encode", len(sequence), quiet=args.json) as progress:
         report = encode_sequence(sequence, out, settings, zone=zone, progress=progress.advance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 from gscodec import __version__
@@ -32,7 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = build_parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
     except GscodecError as error:
         print(f"gscodec {args.command}: {error}", file=sys.stderr)
         return error.exit_code
@@ -40,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"gscodec {args.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        # whoever read us is gone (`| head`): the flush at exit must not fail a second time
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
     except OSError as error:
         print(f"gscodec {args.command}: {error.strerror or error} (file={error.filename})", file=sys.stderr)
