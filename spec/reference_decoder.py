@@ -468,7 +468,7 @@ def decode_classes(d: RangeDecoder, m: Model, planes: Planes, g: int) -> list[in
     spacing, a = m.classes[g]
     values, near, k = ValueSet(), planes.near, [0] * m.N
     features = [planes.classes[0], near.feature]
-    features += [planes.base[c] for c in (3, 4, 5, 9)[: len(a) - 3]]
+    features += [[clamp(v, -(2**19), 2**19) for v in planes.base[c]] for c in (3, 4, 5, 9)[: len(a) - 3]]
     out = []
     for i in range(m.N):
         pred = (a[0] + sum(f * v[i] for f, v in zip(a[1:], features, strict=True))) >> 16

@@ -41,6 +41,7 @@ from gscodec.codec.planes import (
     COEF_COEF,
     COEF_LAST,
     COEF_OVERFLOW,
+    FEATURE_LIMIT,
     SIDE_BASIS,
     SIDE_COUNT,
     SIDE_LINEAR,
@@ -174,7 +175,8 @@ def _fit_parts(w: _Writer) -> None:
 def _fit_classes(w: _Writer, g: int) -> np.ndarray:
     """Fit the regression of group g and set its spacing; returns its predictions."""
     m, planes = w.model, w.planes
-    features = [np.ones(m.slots), planes.classes[POSITION], w.nb.feature, *planes.base[3:6], planes.base[9]]
+    decoded = np.clip(planes.base[[3, 4, 5, 9]], -FEATURE_LIMIT, FEATURE_LIMIT)
+    features = [np.ones(m.slots), planes.classes[POSITION], w.nb.feature, *decoded]
     a = np.stack(features[: len(m.regression[g])], axis=1).astype(np.float64)
     scale = np.maximum(np.abs(a).max(axis=0), 1e-9)
     x = a / scale

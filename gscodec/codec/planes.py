@@ -36,6 +36,7 @@ __all__ = ["Planes", "base_coder", "coefficient_coder", "predicted_classes", "re
 
 SIDE_SETS = 4
 SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT = range(4)
+FEATURE_LIMIT = 1 << 19  # keeps the regression's sum below 2^53
 BASIS_SCALE = 512  # explicit bases travel as integers of 1/512
 
 
@@ -94,7 +95,8 @@ def coefficient_coder(data: bytes | None, values: int = 0) -> Coder:
 def predicted_classes(model: Model, group: int, planes: Planes) -> np.ndarray:
     """int64 (N,): class of a group by regression on what is decoded already (SPEC.md 5.6)."""
     assert planes.neighbours is not None
-    f = [planes.classes[0], planes.neighbours.feature, *planes.base[3:6], planes.base[9]]
+    decoded = np.clip(planes.base[[3, 4, 5, 9]], -FEATURE_LIMIT, FEATURE_LIMIT)
+    f = [planes.classes[0], planes.neighbours.feature, *decoded]
     a = model.regression[group]
     return (a[0] + sum(a[j] * f[j - 1] for j in range(1, len(a)))) >> 16
 

@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_QUALITY", "EncodeSettings", "KERNELS", "PAYLOADS", "PRESETS"
 PRESETS = ("fast", "balanced", "best")
 PAYLOADS = ("video", "compact")
 KERNELS = ("classic", "compensated")
-DEFAULT_QUALITY = 64.0
+DEFAULT_QUALITY = 60.0
 MAX_GOP_FRAMES = 30
 
 
@@ -49,4 +49,4 @@ class EncodeSettings:
 
 def target_psnr(quality: float) -> float:
     """Foreground PSNR (dB) on the encoder's own views that a quality asks for: 2.5 dB for ten steps."""
-    return 27.0 + 0.25 * quality
+    return 30.5 + 0.25 * quality

@@ -137,6 +137,9 @@ function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Planes, b
   }
 }
 
+/** Features of the class regression stay within this, so that its sum is exact in a double. */
+const FEATURE_LIMIT = 1 << 19;
+
 function readClasses(coder: Decoder, planes: Planes, g: number): void {
   const { model, neighbours: nb, base } = planes;
   const a = model.regression[g]!;
@@ -147,7 +150,10 @@ function readClasses(coder: Decoder, planes: Planes, g: number): void {
   const k = new Int32Array(model.slots);
   for (let i = 0; i < model.slots; i++) {
     let pred = a[0]!;
-    for (let j = 1; j < a.length; j++) pred += a[j]! * features[j - 1]![i]!;
+    for (let j = 1; j < a.length; j++) {
+      const f = features[j - 1]![i]!;
+      pred += a[j]! * Math.min(Math.max(f, -FEATURE_LIMIT), FEATURE_LIMIT);
+    }
     pred = Math.floor(pred / 65536);
     if (spacing > 0) {
       const p = Math.min(Math.max(pred, 0), 15);
