@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
 import platform
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from gscodec import __version__
 from gscodec.cli.common import add_json, print_json
 
 PACKAGES = ("numpy", "numba", "scipy", "av", "zstandard", "msgspec", "starlette", "uvicorn", "websockets")
+OPTIONAL = ("kernel cache", "node", "chromium", "gpu")
 
 
 def add(commands: Any) -> None:
@@ -26,10 +28,15 @@ def run(args: argparse.Namespace) -> int:
         ("python", platform.python_version(), ""),
         *map(_package, PACKAGES),
         _h264(),
+        _kernel_cache(),
         _player(),
-        _chromium(),
+        _program("node", "node", remedy="only to build the player: Node 20 from nodejs.org"),
+        _program(
+            "chromium", "chromium", "google-chrome", remedy="only for the browser tests: apt install chromium"
+        ),
+        _program("gpu", "nvidia-smi", remedy="not needed: this version computes on the CPU"),
     ]
-    missing = [name for name, found, _ in checks if not found and name != "chromium"]
+    missing = [name for name, found, _ in checks if not found and name not in OPTIONAL]
     if args.json:
         print_json(
             {"gscodec": __version__, "checks": [dict(zip(("name", "found", "remedy"), c)) for c in checks]}
@@ -63,6 +70,13 @@ def _player() -> tuple[str, str, str]:
     return "player", "built" if built.is_file() else "", "make player (needs Node 20)"
 
 
-def _chromium() -> tuple[str, str, str]:
-    found = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    return "chromium", found, "only for the browser tests: apt install chromium"
+def _program(name: str, *commands: str, remedy: str) -> tuple[str, str, str]:
+    return name, next((found for command in commands if (found := shutil.which(command))), ""), remedy
+
+
+def _kernel_cache() -> tuple[str, str, str]:
+    """Where numba keeps compiled kernels; without such a place every start compiles anew."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    places = [Path(chosen)] if chosen else [Path(__file__).parents[1], Path.home()]
+    found = next((place for place in places if os.access(place, os.W_OK)), None)
+    return "kernel cache", str(found or ""), "set NUMBA_CACHE_DIR to a folder that you may write"

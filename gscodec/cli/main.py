@@ -8,7 +8,7 @@ import os
 import sys
 
 from gscodec import __version__
-from gscodec.base.errors import GscodecError
+from gscodec.base.errors import GscodecError, MissingDependency
 
 __all__ = ["COMMANDS", "main"]
 
@@ -46,6 +46,11 @@ def main(argv: list[str] | None = None) -> int:
         # whoever read us is gone (`| head`): the flush at exit must not fail a second time
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("gscodec"):
+            raise
+        print(f"gscodec {args.command}: {error.name} is not installed; pip install gscodec", file=sys.stderr)
+        return MissingDependency.exit_code
     except OSError as error:
         print(f"gscodec {args.command}: {error.strerror or error} (file={error.filename})", file=sys.stderr)
         return 3

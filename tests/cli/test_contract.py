@@ -11,6 +11,7 @@ import pytest
 from gscodec import __version__
 from gscodec.base.errors import GscodecError, MissingDependency
 from gscodec.cli import main as cli
+from gscodec.cli.doctor import OPTIONAL
 from tests.cli.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -60,6 +61,15 @@ def test_missing_file_exits_3_and_is_named(gscodec: Run, command: str) -> None:
 def test_missing_part_of_the_environment_exits_4(gscodec: Run, raising: Callable[..., None]) -> None:
     raising(MissingDependency("no such library; install it"))
     assert gscodec("info", "x").code == 4
+
+
+def test_library_that_is_not_installed_exits_4_and_is_named(
+    gscodec: Run, raising: Callable[..., None]
+) -> None:
+    raising(ModuleNotFoundError("No module named 'av'", name="av"))
+    done = gscodec("info", "x")
+    assert done.code == 4
+    assert "av is not installed" in done.err
 
 
 def test_interruption_exits_130_without_a_traceback(gscodec: Run, raising: Callable[..., None]) -> None:
@@ -135,5 +145,5 @@ def test_doctor_names_a_remedy_for_what_is_missing(gscodec: Run) -> None:
     done = gscodec("doctor", "--json")
     checks = json.loads(done.out)["checks"]
     assert all(check["found"] or check["remedy"] for check in checks)
-    lacking = [c for c in checks if not c["found"] and c["name"] != "chromium"]
+    lacking = [c for c in checks if not c["found"] and c["name"] not in OPTIONAL]
     assert done.code == (4 if lacking else 0)
