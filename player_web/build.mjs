@@ -40,6 +40,7 @@ await build({
   plugins: [workers],
   banner: { js: "/*! gs-player, Apache-2.0; holds fzstd, MIT: see gs-player.licences.txt */" },
 });
+await build({ ...common, entryPoints: [join(here, "src", "page.ts")], format: "esm", outfile: join(out, "page.js") });
 await copyFile(join(here, "index.html"), join(out, "index.html"));
 const licence = await readFile(join(here, "node_modules", "fzstd", "LICENSE"), "utf8");
 await writeFile(join(out, "gs-player.licences.txt"), `gs-player.js contains fzstd 0.1.1:\n\n${licence}`);

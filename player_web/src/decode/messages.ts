@@ -1,0 +1,18 @@
+/** What player and decode worker say to each other. */
+
+import type { PackedFrame } from "../gl/pack.js";
+
+export type DecodeRequest =
+  | { kind: "segment"; gop: number; bytes: Uint8Array<ArrayBuffer>; crc: number }
+  | { kind: "frame"; gop: number; index: number; ticket: number; harmonics: boolean }
+  | { kind: "planes"; gop: number; ticket: number }
+  | { kind: "forget"; gop: number }
+  | { kind: "luma"; ticket: number; pictures: Uint8Array[] | null; reason: string };
+
+export type DecodeReply =
+  | { kind: "segment"; gop: number; frames: number; count: number; shMoves: boolean; milliseconds: number }
+  | { kind: "damaged"; gop: number; reason: string }
+  | { kind: "unable"; gop: number; reason: string }
+  | { kind: "frame"; gop: number; index: number; ticket: number; frame: PackedFrame }
+  | { kind: "planes"; ticket: number; planes: Map<string, Int32Array> }
+  | { kind: "luma"; ticket: number; units: Uint8Array[]; width: number; height: number };

@@ -1,0 +1,78 @@
+/** Decodes segments and rebuilds their frames, off the page's thread. */
+
+import { crc32c } from "../container/crc32c.js";
+import { pack } from "../gl/pack.js";
+import { WebCodecsLuma, webCodecsAvailable } from "../video/webcodecs.js";
+import { BadData } from "./errors.js";
+import type { Gop } from "./gop.js";
+import type { DecodeReply, DecodeRequest } from "./messages.js";
+import { decodeSegment, type LumaSource, NeedsVideo } from "./segment.js";
+
+const gops = new Map<number, Gop>();
+
+/** Asks the page for luma, where this worker has no decoder. */
+class PageLuma implements LumaSource {
+  private ticket = 0;
+  private readonly waiting = new Map<number, (answer: Extract<DecodeRequest, { kind: "luma" }>) => void>();
+
+  async decode(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]> {
+    const ticket = ++this.ticket;
+    const answer = new Promise<Extract<DecodeRequest, { kind: "luma" }>>((resolve) => this.waiting.set(ticket, resolve));
+    send({ kind: "luma", ticket, units: [...units], width, height });
+    const { pictures, reason } = await answer;
+    if (pictures === null) throw new NeedsVideo(reason);
+    return pictures;
+  }
+
+  answer(message: Extract<DecodeRequest, { kind: "luma" }>): void {
+    this.waiting.get(message.ticket)?.(message);
+    this.waiting.delete(message.ticket);
+  }
+}
+
+const page = new PageLuma();
+const luma: LumaSource = webCodecsAvailable() ? new WebCodecsLuma() : page;
+/** One segment at a time. */
+let queue: Promise<void> = Promise.resolve();
+
+function send(reply: DecodeReply, transfer: Transferable[] = []): void {
+  self.postMessage(reply, { transfer });
+}
+
+async function decode(gop: number, bytes: Uint8Array, crc: number): Promise<void> {
+  const start = performance.now();
+  try {
+    if (crc >= 0 && crc32c(bytes) !== crc) throw new BadData("checksum differs");
+    const decoded = await decodeSegment(bytes, luma);
+    gops.set(gop, decoded);
+    const { frames, count, shMoves } = decoded;
+    send({ kind: "segment", gop, frames, count, shMoves, milliseconds: performance.now() - start });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    send({ kind: error instanceof NeedsVideo ? "unable" : "damaged", gop, reason });
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
+  switch (data.kind) {
+    case "segment":
+      queue = queue.then(() => decode(data.gop, data.bytes, data.crc));
+      break;
+    case "frame": {
+      const gop = gops.get(data.gop);
+      if (gop === undefined) break; // forgotten meanwhile: nobody waits for it any more
+      const frame = pack(gop.frame(data.index), gop.shCount, data.harmonics || gop.shMoves);
+      const buffers = [frame.splats.buffer, frame.means.buffer, ...(frame.harmonics ? [frame.harmonics.buffer] : [])];
+      send({ kind: "frame", gop: data.gop, index: data.index, ticket: data.ticket, frame }, buffers);
+      break;
+    }
+    case "planes":
+      send({ kind: "planes", ticket: data.ticket, planes: gops.get(data.gop)?.planes() ?? new Map() });
+      break;
+    case "forget":
+      gops.delete(data.gop);
+      break;
+    case "luma":
+      page.answer(data);
+  }
+};
