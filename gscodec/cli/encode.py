@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ def add(commands: Any) -> None:
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="a folder, one or more files, or a wildcard")
     p.add_argument("-o", "--output", required=True, metavar="OUT.gsv")
     p.add_argument(
-        "--quality", type=float, default=DEFAULT_QUALITY, help="0..100; ten steps are 2.5 dB (default 64)"
+        "--quality",
+        type=float,
+        default=DEFAULT_QUALITY,
+        help=f"0..100; ten steps are 2.5 dB (default {DEFAULT_QUALITY:g})",
     )
     p.add_argument("--preset", choices=PRESETS, default="balanced")
     p.add_argument("--payload", choices=PAYLOADS, default="video")
@@ -44,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     out = Path(args.output)
     refuse_existing(out, args.force)
+    # numba's threads do not survive a fork: workers start afresh
+    multiprocessing.set_start_method("spawn", force=True)
     sequence = open_sequence(args.inputs, fps=args.fps, up=args.up, notes=note)
     zone = load_views(args.zone) if args.zone else sequence.scene.zone
     settings = EncodeSettings(
