@@ -7,7 +7,10 @@ derivatives of alpha; then each parameter's sensitivity is j' M j, with j the de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,7 @@ F64 = npt.NDArray[np.float64]
 
 UPPER = np.triu_indices(6)
 PAIRS = 21
+DRAWING = threading.Lock()  # numba's own threads must not be entered from two of ours at once
 KEEP_AWAY = np.deg2rad(10.0)  # from the views that `eval` measures
 
 
@@ -49,7 +53,7 @@ class Sensitivity:
     pixels: float  # mean foreground pixels of a view
 
 
-@njit
+@njit(nogil=True)
 def _accumulate(starts, members, mean, conic, opacity, color, picture, moments, weights):
     """Fill moments (N, 21) and weights (N,) = sum (alpha T)^2; returns the number of foreground pixels."""
     height, width = picture.shape[0], picture.shape[1]
@@ -110,22 +114,30 @@ def sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str = "classic
     n, k = len(splats), splats.sh.shape[1]
     out = Sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
-    )
+    )  # fmt: skip
     axes = rotation_matrices(splats.quats)
     scales = splats.scales.astype(np.float64)
     pixels = 0
-    for camera in cameras:
-        p = project(splats, camera, kernel)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
+        views = pool.map(lambda camera: _measure_view(splats, camera, kernel), cameras)
+        for camera, (p, moments, weights, seen) in zip(cameras, views, strict=True):
+            pixels += seen
+            _to_parameters(out, p, camera, axes, scales, moments, 1 / len(cameras))
+            out.colors[:] += weights[:, None] * p.basis**2 / len(cameras)
+    return replace(out, pixels=pixels / len(cameras))
+
+
+def _measure_view(splats: Splats, camera: Camera, kernel: str) -> tuple[Projection, F64, F64, int]:
+    n = len(splats)
+    p = project(splats, camera, kernel)
+    with DRAWING:
         picture = draw(p, camera).astype(np.float64)
-        moments, weights = np.zeros((n, PAIRS)), np.zeros(n)
-        pixels += _accumulate(
-            p.starts, p.members, p.mean, p.conic, p.opacity, p.color, picture, moments, weights
-        )  # fmt: skip
-        _to_parameters(out, p, camera, axes, scales, moments, 1 / len(cameras))
-        out.colors[:] += weights[:, None] * p.basis**2 / len(cameras)
-    return Sensitivity(
-        out.means, out.log_scales, out.rotations, out.logits, out.colors, pixels / len(cameras)
-    )
+    moments, weights = np.zeros((n, PAIRS)), np.zeros(n)
+    seen = _accumulate(
+        p.starts, p.members, p.mean, p.conic, p.opacity, p.color, picture, moments, weights
+    )  # fmt: skip
+    return p, moments, weights, int(seen)
 
 
 def _to_parameters(
