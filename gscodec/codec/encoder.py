@@ -59,7 +59,8 @@ __all__ = ["EncodedGop", "Tools", "encode_tracks"]
 
 CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene (measured: rd-tools 7)
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
-NO_VALUES = np.zeros(0)
+SMOOTH = 0.12  # mean of what neighbours leave, in steps, under which a channel counts as told by them
+SMOOTH_REFINEMENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class _Writer:
         self.bytes_by: dict[str, int] = {}
         n, c = tracks.slots, 10 + tracks.colours.shape[2]
         self.model = Model(tracks.frames, n, tracks.sh_degree, parts=tracks.parts)
-        self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit
+        self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit.copy()
         self.planes = Planes(
             self.model, np.zeros((n, 3), np.int64), np.zeros((GROUPS, n), np.int64), np.zeros((c, n), np.int64),
             np.zeros(n, np.int64),
@@ -226,6 +227,8 @@ def _write_base(w: _Writer) -> None:
         targets = _base_targets(w, g) if g != ROTATION else _quantise_rotations(w, q)
         for i, c in enumerate(channels_of(g, m.sh_degree)):
             before = previous_channel(c, g, m.sh_degree)
+            if g != ROTATION:
+                m.base_unit[c] /= np.float32(_refinement(w, targets[i][:, None] / float(m.base_unit[c]), g))
             target = targets[i] / float(m.base_unit[c])
             code_base_plane(
                 *coder.args, *nb[:4], 5 + c - 3, planes.classes[g], g != ROTATION, target, q[c],
@@ -339,6 +342,29 @@ def _series(w: _Writer, g: int) -> np.ndarray:
     return np.transpose(colours - base[list(channels)].T[None], (2, 1, 0))
 
 
+@njit
+def _roughness(index, weight, count, total, step, y):
+    """Mean over slots of what neighbours leave of y (N, M), in units of each slot's step; column by column."""
+    n, m = y.shape
+    out = np.zeros(m)
+    for i in range(n):
+        if count[i] == 0:
+            continue
+        for j in range(m):
+            s = 0.0
+            for k in range(count[i]):
+                s += weight[i, k] * y[index[i, k], j]
+            out[j] += abs(y[i, j] - s / total[i]) / step[i]
+    return out / max(1, n)
+
+
+def _refinement(w: _Writer, y: np.ndarray, g: int) -> int:
+    """How much finer a channel's step may be for next to nothing: where neighbours tell a slot's values (N, M) to well
+    under a step, quantisation errors would all lean one way, and a uniform tint is what people see."""
+    rough = _roughness(*w.nb[:4], 2.0 ** w.planes.classes[g], np.ascontiguousarray(y))
+    return SMOOTH_REFINEMENT if float(rough.max(initial=0.0)) < SMOOTH else 1
+
+
 def _write_side_and_coefficients(w: _Writer) -> None:
     m, planes = w.model, w.planes
     explicit: list[np.ndarray] = []
@@ -350,6 +376,9 @@ def _write_side_and_coefficients(w: _Writer) -> None:
             explicit.append(np.zeros((0, m.frames), np.int64))
             continue
         series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
+        finer = [_refinement(w, one, g) for one in series]
+        m.coef_unit[channels] /= np.array(finer, np.float32)
+        series *= np.array(finer)[:, None, None]
         step = 2.0 ** planes.classes[g]
         kind, basis, integers = choose_basis((series / step[None, :, None]).reshape(-1, m.frames))
         m.basis_kind[g], m.basis_count[g] = kind, basis.shape[0]

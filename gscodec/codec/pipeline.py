@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,8 @@ def _results(
         for at, j in later:
             yield at, len(j.frames), encode_gop(j)
         return
-    with ProcessPoolExecutor(settings.workers) as pool:
+    # spawn: numba's threads do not survive a fork
+    with ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as pool:
         waiting: list[tuple[int, int, Future[GopResult]]] = []
         for at, j in later:
             waiting.append((at, len(j.frames), pool.submit(encode_gop, j)))

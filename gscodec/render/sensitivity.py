@@ -28,7 +28,7 @@ from gscodec.render.projection import (
     rotation_matrices,
 )
 from gscodec.render.rasterize import draw
-from gscodec.render.views import orbit, test_directions
+from gscodec.render.views import measured_directions, orbit
 from gscodec.splats.model import Splats
 
 __all__ = ["Sensitivity", "sensitivity", "sensitivity_cameras"]
@@ -184,7 +184,7 @@ def sensitivity_cameras(
     while len(out) < count:
         azimuth = 2 * np.pi * ((start + i * 0.6180339887) % 1)
         direction = frame.direction(azimuth, float(ELEVATIONS[i % 6]))
-        if min(np.arccos(np.clip(direction @ d, -1, 1)) for d in test_directions(frame)) > KEEP_AWAY:
+        if min(np.arccos(np.clip(direction @ d, -1, 1)) for d in measured_directions(frame)) > KEEP_AWAY:
             eye = frame.centre + frame.radius * DISTANCES[(i // 2) % 6] * direction
             out.append(look_at(eye, frame.centre, frame.up, FIELD_OF_VIEW, size))
         i += 1

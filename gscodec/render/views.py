@@ -13,7 +13,7 @@ from gscodec.base.errors import Misuse
 from gscodec.render.cameras import Camera, look_at
 from gscodec.splats.model import Splats
 
-__all__ = ["Orbit", "named_views", "orbit", "random_views", "test_directions", "views_of"]
+__all__ = ["Orbit", "named_views", "orbit", "random_views", "measured_directions", "views_of"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def _test_angles() -> list[tuple[float, float]]:
     return [(k * sixth, 0.0) for k in range(6)] + [((k + 0.5) * sixth, np.deg2rad(25.0)) for k in range(6)]
 
 
-def test_directions(frame: Orbit) -> list[F64]:
+def measured_directions(frame: Orbit) -> list[F64]:
     """Unit vectors towards the `test` cameras."""
     return [frame.direction(a, e) for a, e in _test_angles()]
 

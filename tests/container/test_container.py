@@ -135,7 +135,9 @@ def test_metadata_bombs_are_refused() -> None:
         read_header(bomb)
 
 
-@pytest.mark.parametrize("field", [b'{"fps": [0, 1]}', b'{"sh_degree": 4}', b'{"rungs": []}', b'{"up": [0,0,0]}'])
+@pytest.mark.parametrize(
+    "field", [b'{"fps": [0, 1]}', b'{"sh_degree": 4}', b'{"rungs": []}', b'{"up": [0,0,0]}']
+)
 def test_wrong_header_fields_are_bad_input(field: bytes) -> None:
     with pytest.raises(BadInput):
         read_header(zstandard.ZstdCompressor().compress(field))
@@ -179,7 +181,9 @@ def test_a_cut_file_names_repair(whole: tuple[Path, bytes]) -> None:
         GsvFile.open(whole[0])
 
 
-def test_repair_saves_every_whole_segment_and_counts_the_rest(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+def test_repair_saves_every_whole_segment_and_counts_the_rest(
+    whole: tuple[Path, bytes], tmp_path: Path
+) -> None:
     entries = GsvFile.open(whole[0]).index
     data = bytearray(whole[1])
     data[entries[1].offset] ^= 255
@@ -198,4 +202,6 @@ def test_repair_of_noise_is_beyond_repair(tmp_path: Path) -> None:
 
 
 def test_the_same_segments_give_the_same_bytes(tmp_path: Path) -> None:
-    assert write_file(tmp_path / "a.gsv", random_segments(3)) == write_file(tmp_path / "b.gsv", random_segments(3))
+    assert write_file(tmp_path / "a.gsv", random_segments(3)) == write_file(
+        tmp_path / "b.gsv", random_segments(3)
+    )

@@ -1,0 +1,1 @@
+"""The slow twins of fast kernels."""
