@@ -1,5 +1,5 @@
 // Plays a page's video in Chromium: to the end, by seeks, in a loop; and compares its picture with a PNG where one is
-// given. Usage: node e2e/play.mjs URL [--png FILE --frame N --camera JSON] [--shots FOLDER] [--chromium PATH]
+// given. Usage: node e2e/play.mjs URL [--png FILE --frame N --camera JSON] [--shots FOLDER] [--chromium PATH] [--arg=FLAG]
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ const { values, positionals } = parseArgs({
     frame: { type: "string", default: "0" },
     camera: { type: "string" },
     shots: { type: "string" },
+    arg: { type: "string", multiple: true, default: [] },
     size: { type: "string", default: "640x360" },
     chromium: { type: "string", default: "/usr/bin/chromium" },
   },
@@ -26,7 +27,7 @@ function claim(holds, what, detail = "") {
   console.log(`${holds ? "ok  " : "FAIL"} ${what}${detail === "" ? "" : `: ${detail}`}`);
 }
 
-const browser = await chromium.launch({ executablePath: values.chromium, args: ["--use-angle=swiftshader"] });
+const browser = await chromium.launch({ executablePath: values.chromium, args: ["--use-angle=swiftshader", ...values.arg] });
 try {
   const page = await browser.newPage({ viewport: { width, height } });
   const problems = [];

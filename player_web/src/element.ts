@@ -11,9 +11,11 @@ import { Pipeline, type Ready } from "./player/pipeline.js";
 import { startWorkers, type StartedWorkers } from "./player/workers.js";
 import { Gestures } from "./ui/gestures.js";
 import { Shell } from "./ui/shell.js";
+import { WorkerLuma } from "./video/client.js";
 import { ElementLuma } from "./video/mse.js";
+import { webCodecsAvailable } from "./video/webcodecs.js";
 import { HttpRangeSource } from "./wire/http.js";
-import type { SegmentSource, SourceState } from "./wire/source.js";
+import { SourceError, type SegmentSource, type SourceState } from "./wire/source.js";
 import { WebSocketSource } from "./wire/websocket.js";
 
 const MAX_RATIO = 2; // device pixels a CSS pixel: beyond, nobody sees more
@@ -311,7 +313,7 @@ export class GsPlayer extends HTMLElement {
       this.begin(header, new Timeline(index, header.fps, complete ? header.frames : 0), source);
       source.onindex = (rows) => this.grow(rows);
     } catch (error) {
-      if (this.source === source) this.fail(error instanceof Error ? error.message : String(error));
+      if (this.source === source) this.fail(explain(error));
     }
   }
 
@@ -333,7 +335,7 @@ export class GsPlayer extends HTMLElement {
     this.renderer!.compensated = header.kernel === "compensated";
     this.orbit.frame(header.center, header.radius, header.up, this.aspect());
     const workers = startWorkers();
-    const luma = new ElementLuma();
+    const luma = webCodecsAvailable() ? new WorkerLuma(workers.video) : new ElementLuma();
     this.workers = {
       ...workers,
       stop: () => {
@@ -513,6 +515,12 @@ export class GsPlayer extends HTMLElement {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof SourceError && error.code === "missing") return `The video isn't there: ${error.message}.`;
+  const text = error instanceof Error ? error.message : String(error);
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
 /** Web sockets by their scheme or their place on our server; else byte ranges. */

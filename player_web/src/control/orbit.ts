@@ -3,7 +3,7 @@
 import { add, cross, dot, lookAt, sub, times, unit, type Vec3, type View } from "../gl/camera.js";
 
 const MAX_PITCH = 1.55;
-const FIT = 1.08; // room around the ball that is worth seeing
+const FIT = 0.86; // of the ball that is worth seeing: it is drawn around a box, whose corners are empty
 
 export interface CameraState {
   eye: Vec3;

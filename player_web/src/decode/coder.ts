@@ -14,6 +14,9 @@ export const SET_WEIGHTS = 4 + 14 * 4 + 4;
 const WEIGHT_START = 19661;
 const WEIGHT_LIMIT = 524287;
 const TOP = 2 ** 24;
+const DOT_LIMIT = 2047 * 65536;
+const RANGE = 0;
+const CODE = 1;
 
 const POINTS = [
   1, 2, 4, 6, 10, 17, 27, 45, 74, 120, 194, 311, 488, 747, 1102, 1546, 2048, 2550, 2994, 3349, 3608, 3785, 3902, 3976,
@@ -51,8 +54,8 @@ export function sgn3(x: number): number {
 
 /** One range-coded section with fresh contexts. */
 export class Decoder {
-  private range = 0xffffffff;
-  private code: number;
+  /** Range and code: typed, so that 32-bit values never become boxed numbers. */
+  private readonly state = new Uint32Array(2);
   private at = 4;
   /** p << 8 | n of each counter. */
   private readonly counters: Int32Array;
@@ -65,7 +68,8 @@ export class Decoder {
     weights: number,
   ) {
     if (data.length < 4) throw new BadData(`${section}: section is too short`);
-    this.code = ((data[0]! << 24) | (data[1]! << 16) | (data[2]! << 8) | data[3]!) >>> 0;
+    this.state[RANGE] = 0xffffffff;
+    this.state[CODE] = (data[0]! << 24) | (data[1]! << 16) | (data[2]! << 8) | data[3]!;
     this.counters = new Int32Array(counters).fill(32768 << 8);
     this.weights = new Int32Array(weights).fill(WEIGHT_START);
   }
@@ -79,34 +83,38 @@ export class Decoder {
   }
 
   private renormalise(): void {
+    const { state } = this;
     do {
       if (this.at >= this.data.length) throw this.bad("section ends too early");
-      this.range = (this.range << 8) >>> 0;
-      this.code = ((this.code << 8) | this.data[this.at++]!) >>> 0;
-    } while (this.range < TOP);
+      state[RANGE] = state[RANGE]! << 8;
+      state[CODE] = (state[CODE]! << 8) | this.data[this.at++]!;
+    } while (state[RANGE]! < TOP);
   }
 
   private decode(p: number): number {
-    const bound = (this.range >>> 12) * p; // below 2^32
+    const { state } = this;
+    const range = state[RANGE]!;
+    const bound = Math.imul(range >>> 12, p) >>> 0;
     let bit = 0;
-    if (this.code < bound) {
-      this.range = bound;
+    if (state[CODE]! < bound) {
+      state[RANGE] = bound;
       bit = 1;
     } else {
-      this.range -= bound;
-      this.code -= bound;
+      state[RANGE] = range - bound;
+      state[CODE] = state[CODE]! - bound;
     }
-    if (this.range < TOP) this.renormalise();
+    if (state[RANGE]! < TOP) this.renormalise();
     return bit;
   }
 
   /** One bit of probability 1/2. */
   raw(): number {
-    const half = this.range >>> 1;
-    this.range = half;
+    const { state } = this;
+    const half = state[RANGE]! >>> 1;
+    state[RANGE] = half;
     let bit = 0;
-    if (this.code >= half) {
-      this.code -= half;
+    if (state[CODE]! >= half) {
+      state[CODE] = state[CODE]! - half;
       bit = 1;
     }
     if (half < TOP) this.renormalise();
@@ -116,8 +124,8 @@ export class Decoder {
   private learn(i: number, both: number, target: number): void {
     const n = both & 255;
     const p = both >>> 8;
-    // |target - p| * RATE stays below 2^16 * 40960 > 2^31: split so that 32-bit arithmetic is exact
-    const next = p + Math.floor(((target - p) * RATE[n]!) / 65536);
+    // below 2^31: the one rate above 32767 meets a counter that is still in the middle
+    const next = p + (Math.imul(target - p, RATE[n]!) >> 16);
     this.counters[i] = (next << 8) | (n < 255 ? n + 1 : 255);
   }
 
@@ -125,7 +133,7 @@ export class Decoder {
   simple(i: number): number {
     const both = this.counters[i]!;
     const p = both >>> 12;
-    const bit = this.decode(p < 1 ? 1 : p > 4095 ? 4095 : p);
+    const bit = this.decode(p < 1 ? 1 : p);
     this.learn(i, both, bit === 1 ? 65535 : 0);
     return bit;
   }
@@ -141,16 +149,20 @@ export class Decoder {
     const s1 = STRETCH[b1 >>> 12]!;
     const s2 = STRETCH[b2 >>> 12]!;
     const s3 = STRETCH[b3 >>> 12]!;
-    // four products of up to 2^30: added as doubles
-    const dot = s0 * weights[w]! + s1 * weights[w + 1]! + s2 * weights[w + 2]! + s3 * weights[w + 3]!;
-    const x = Math.floor(dot / 65536);
-    const p = SQUASH[(x < -2047 ? -2047 : x > 2047 ? 2047 : x) + 2048]!;
+    const w0 = weights[w]!;
+    const w1 = weights[w + 1]!;
+    const w2 = weights[w + 2]!;
+    const w3 = weights[w + 3]!;
+    // each product is below 2^30; a sum beyond 32 bits is clamped before it is shifted
+    const dot = Math.imul(s0, w0) + Math.imul(s1, w1) + Math.imul(s2, w2) + Math.imul(s3, w3);
+    const x = dot >= DOT_LIMIT ? 2047 : dot < -DOT_LIMIT ? -2047 : dot >> 16;
+    const p = SQUASH[x + 2048]!;
     const bit = this.decode(p);
     const e = ((bit << 12) - p) * 3;
-    weights[w] = clampWeight(weights[w]! + ((s0 * e + 4096) >> 13));
-    weights[w + 1] = clampWeight(weights[w + 1]! + ((s1 * e + 4096) >> 13));
-    weights[w + 2] = clampWeight(weights[w + 2]! + ((s2 * e + 4096) >> 13));
-    weights[w + 3] = clampWeight(weights[w + 3]! + ((s3 * e + 4096) >> 13));
+    weights[w] = clampWeight(w0 + ((Math.imul(s0, e) + 4096) >> 13));
+    weights[w + 1] = clampWeight(w1 + ((Math.imul(s1, e) + 4096) >> 13));
+    weights[w + 2] = clampWeight(w2 + ((Math.imul(s2, e) + 4096) >> 13));
+    weights[w + 3] = clampWeight(w3 + ((Math.imul(s3, e) + 4096) >> 13));
     const target = bit === 1 ? 65535 : 0;
     this.learn(i0, b0, target);
     this.learn(i1, b1, target);

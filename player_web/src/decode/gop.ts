@@ -76,6 +76,11 @@ export class Gop {
     this.shMoves = this.starts[c]! > this.starts[13]!;
   }
 
+  /** Bytes that it takes, about. */
+  get memory(): number {
+    return 2 * (this.coefs.byteLength + this.base.byteLength);
+  }
+
   planes(): Map<string, Int32Array> {
     return namedPlanes(this.decoded);
   }

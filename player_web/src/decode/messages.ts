@@ -7,10 +7,10 @@ export type DecodeRequest =
   | { kind: "frame"; gop: number; index: number; ticket: number; harmonics: boolean }
   | { kind: "planes"; gop: number; ticket: number }
   | { kind: "forget"; gop: number }
-  | { kind: "luma"; ticket: number; pictures: Uint8Array[] | null; reason: string };
+  | { kind: "luma"; ticket: number; pictures: Uint8Array[] | null; reason: string; damaged: boolean };
 
 export type DecodeReply =
-  | { kind: "segment"; gop: number; frames: number; count: number; shMoves: boolean; milliseconds: number }
+  | { kind: "segment"; gop: number; frames: number; count: number; bytes: number; milliseconds: number }
   | { kind: "damaged"; gop: number; reason: string }
   | { kind: "unable"; gop: number; reason: string }
   | { kind: "frame"; gop: number; index: number; ticket: number; frame: PackedFrame }

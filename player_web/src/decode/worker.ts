@@ -2,7 +2,6 @@
 
 import { crc32c } from "../container/crc32c.js";
 import { pack } from "../gl/pack.js";
-import { WebCodecsLuma, webCodecsAvailable } from "../video/webcodecs.js";
 import { BadData } from "./errors.js";
 import type { Gop } from "./gop.js";
 import type { DecodeReply, DecodeRequest } from "./messages.js";
@@ -10,7 +9,7 @@ import { decodeSegment, type LumaSource, NeedsVideo } from "./segment.js";
 
 const gops = new Map<number, Gop>();
 
-/** Asks the page for luma, where this worker has no decoder. */
+/** Asks the page for luma: the player has one video decoder, but several of these workers. */
 class PageLuma implements LumaSource {
   private ticket = 0;
   private readonly waiting = new Map<number, (answer: Extract<DecodeRequest, { kind: "luma" }>) => void>();
@@ -18,9 +17,11 @@ class PageLuma implements LumaSource {
   async decode(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]> {
     const ticket = ++this.ticket;
     const answer = new Promise<Extract<DecodeRequest, { kind: "luma" }>>((resolve) => this.waiting.set(ticket, resolve));
-    send({ kind: "luma", ticket, units: [...units], width, height });
-    const { pictures, reason } = await answer;
-    if (pictures === null) throw new NeedsVideo(reason);
+    const copies = units.map((unit) => unit.slice() as Uint8Array<ArrayBuffer>);
+    const buffers = copies.map(({ buffer }) => buffer);
+    send({ kind: "luma", ticket, units: copies, width, height }, buffers);
+    const { pictures, reason, damaged } = await answer;
+    if (pictures === null) throw damaged ? new BadData(reason) : new NeedsVideo(reason);
     return pictures;
   }
 
@@ -30,8 +31,7 @@ class PageLuma implements LumaSource {
   }
 }
 
-const page = new PageLuma();
-const luma: LumaSource = webCodecsAvailable() ? new WebCodecsLuma() : page;
+const luma = new PageLuma();
 /** One segment at a time. */
 let queue: Promise<void> = Promise.resolve();
 
@@ -45,8 +45,8 @@ async function decode(gop: number, bytes: Uint8Array, crc: number): Promise<void
     if (crc >= 0 && crc32c(bytes) !== crc) throw new BadData("checksum differs");
     const decoded = await decodeSegment(bytes, luma);
     gops.set(gop, decoded);
-    const { frames, count, shMoves } = decoded;
-    send({ kind: "segment", gop, frames, count, shMoves, milliseconds: performance.now() - start });
+    const { frames, count, memory } = decoded;
+    send({ kind: "segment", gop, frames, count, bytes: memory, milliseconds: performance.now() - start });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     send({ kind: error instanceof NeedsVideo ? "unable" : "damaged", gop, reason });
@@ -73,6 +73,6 @@ self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
       gops.delete(data.gop);
       break;
     case "luma":
-      page.answer(data);
+      luma.answer(data);
   }
 };

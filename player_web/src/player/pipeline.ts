@@ -1,6 +1,7 @@
 /** From segments to frames ready to show: fetches ahead, has them decoded, rebuilt and sorted by workers. */
 
 import type { Timeline } from "../control/timeline.js";
+import { BadData } from "../decode/errors.js";
 import type { DecodeReply, DecodeRequest } from "../decode/messages.js";
 import type { PackedFrame } from "../gl/pack.js";
 import type { SortReply, SortRequest } from "../sort/worker.js";
@@ -9,6 +10,7 @@ import { type SegmentEntry, SourceError } from "../wire/source.js";
 const FRAMES_AHEAD = 4;
 const LOOK_AHEAD = 8; // seconds of segments
 const BYTES_KEPT = 32 * 2 ** 20; // of compressed segments
+const DECODED_KEPT = 160 * 2 ** 20; // bytes of decoded segments: a short clip loops without decoding again
 const FETCHES = 2;
 
 export interface Ready {
@@ -26,9 +28,14 @@ interface Group {
   fetching: AbortController | null;
   /** Of its decoding. */
   state: "none" | "decoding" | "decoded" | "damaged";
+  /** Bytes that it takes decoded. */
+  memory: number;
   harmonics: Float32Array<ArrayBuffer> | null;
   harmonicsAsked: boolean;
 }
+
+/** Of a group that is not decoded. */
+const FRESH = { memory: 0, harmonics: null, harmonicsAsked: false };
 
 /** A frame on its way. */
 interface Pending {
@@ -52,7 +59,8 @@ export interface Hooks {
 }
 
 export interface Workers {
-  decode: Worker;
+  /** Segments are dealt out to these in turn. */
+  decode: Worker[];
   sort: Worker;
 }
 
@@ -81,9 +89,11 @@ export class Pipeline {
     private readonly workers: Workers,
     private readonly hooks: Hooks,
   ) {
-    workers.decode.onmessage = ({ data }: MessageEvent<DecodeReply>) => this.decodeReply(data);
+    workers.decode.forEach((worker) => {
+      worker.onmessage = ({ data }: MessageEvent<DecodeReply>) => this.decodeReply(data, worker);
+    });
     workers.sort.onmessage = ({ data }: MessageEvent<SortReply>) => this.sortReply(data);
-    for (const worker of [workers.decode, workers.sort]) {
+    for (const worker of [...workers.decode, workers.sort]) {
       worker.onerror = (event) => hooks.onfatal(`a worker failed: ${event.message}`);
     }
     this.adopt(timeline);
@@ -94,8 +104,7 @@ export class Pipeline {
     this.timeline = timeline;
     for (const entry of timeline.entries) {
       if (this.groups.has(entry.gop)) continue;
-      const group: Group = { entry, bytes: null, fetching: null, state: "none", harmonics: null, harmonicsAsked: false };
-      this.groups.set(entry.gop, group);
+      this.groups.set(entry.gop, { entry, bytes: null, fetching: null, state: "none", ...FRESH });
     }
     this.work();
   }
@@ -159,8 +168,9 @@ export class Pipeline {
     });
   }
 
-  private toDecode(message: DecodeRequest, transfer: Transferable[] = []): void {
-    this.workers.decode.postMessage(message, transfer);
+  private toDecode(message: DecodeRequest & { gop: number }, transfer: Transferable[] = []): void {
+    const { decode } = this.workers;
+    decode[Math.max(0, message.gop) % decode.length]!.postMessage(message, transfer);
   }
 
   private toSort(message: SortRequest, transfer: Transferable[] = []): void {
@@ -269,12 +279,16 @@ export class Pipeline {
   private letGo(wanted: Group[]): void {
     const near = new Set(wanted.slice(0, 2));
     let held = 0;
+    let decoded = 0;
     for (const group of this.groups.values()) {
       held += group.bytes?.length ?? 0;
+      decoded += group.memory;
+    }
+    for (const group of this.groups.values()) {
+      if (decoded <= DECODED_KEPT) break;
       if (group.state !== "decoded" || near.has(group)) continue;
-      group.state = "none";
-      group.harmonics = null;
-      group.harmonicsAsked = false;
+      decoded -= group.memory;
+      Object.assign(group, { state: "none", ...FRESH });
       this.toDecode({ kind: "forget", gop: group.entry.gop });
     }
     for (const group of this.groups.values()) {
@@ -322,12 +336,13 @@ export class Pipeline {
     }
   }
 
-  private decodeReply(reply: DecodeReply): void {
+  private decodeReply(reply: DecodeReply, worker: Worker): void {
     if (this.closed) return;
     switch (reply.kind) {
       case "segment": {
         const group = this.groups.get(reply.gop)!;
         group.state = "decoded";
+        group.memory = reply.bytes;
         this.hooks.ondecoded(reply.milliseconds);
         this.work();
         break;
@@ -347,17 +362,21 @@ export class Pipeline {
         this.planeWaits.delete(reply.ticket);
         break;
       case "luma":
-        void this.answerLuma(reply);
+        void this.answerLuma(reply, worker);
     }
   }
 
-  private async answerLuma({ ticket, units, width, height }: Extract<DecodeReply, { kind: "luma" }>): Promise<void> {
+  private async answerLuma(asked: Extract<DecodeReply, { kind: "luma" }>, worker: Worker): Promise<void> {
+    const { ticket, units, width, height } = asked;
+    let answer: Extract<DecodeRequest, { kind: "luma" }>;
     try {
       const pictures = await this.hooks.luma(units, width, height);
-      this.toDecode({ kind: "luma", ticket, pictures, reason: "" });
+      answer = { kind: "luma", ticket, pictures, reason: "", damaged: false };
     } catch (error) {
-      this.toDecode({ kind: "luma", ticket, pictures: null, reason: error instanceof Error ? error.message : `${error}` });
+      const reason = error instanceof Error ? error.message : String(error);
+      answer = { kind: "luma", ticket, pictures: null, reason, damaged: error instanceof BadData };
     }
+    worker.postMessage(answer, answer.pictures?.map(({ buffer }) => buffer as ArrayBuffer) ?? []);
   }
 
   private rebuilt({ ticket, gop, frame: packed }: Extract<DecodeReply, { kind: "frame" }>): void {

@@ -118,7 +118,8 @@ export class Shell {
   }
 
   loading(on: boolean): void {
-    this.find(".failure").hidden = true;
+    if (on) this.find(".failure").hidden = true;
+    if (on) this.find(".bar").hidden = !this.player.controls;
     this.find(".spinner").classList.toggle("on", on);
   }
 
@@ -133,6 +134,7 @@ export class Shell {
   fail(message: string): void {
     this.loading(false);
     this.find(".notice").hidden = true;
+    this.find(".bar").hidden = true;
     this.find(".failure p").textContent = message;
     this.find(".failure").hidden = false;
   }

@@ -1,8 +1,84 @@
-/** Stub. */
+/** Luma by a <video> element, for pages without WebCodecs (plain http): Media Source Extensions, then VideoFrame. */
+
 import type { LumaSource } from "../decode/segment.js";
+import { initSegment, mediaSegment, TIMESCALE } from "./fmp4.js";
+import { lumaOf } from "./luma.js";
+
+const PATIENCE = 8000; // ms for a picture to appear
+
 export class ElementLuma implements LumaSource {
-  async decode(_u: readonly Uint8Array[], _w: number, _h: number): Promise<Uint8Array[]> {
-    throw new Error("This browser offers no video decoder to this page. Open it by https, or in a newer browser.");
+  private queue: Promise<unknown> = Promise.resolve();
+
+  decode(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]> {
+    const result = this.queue.then(() => decodeAll(units, width, height));
+    this.queue = result.catch(() => undefined);
+    return result;
   }
-  close(): void {}
+
+  close(): void {
+    this.queue = Promise.reject(new Error("the player was closed"));
+    this.queue.catch(() => undefined);
+  }
+}
+
+async function decodeAll(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]> {
+  const { data, codec } = initSegment(units[0]!, width, height);
+  const type = `video/mp4; codecs="${codec}"`;
+  if (typeof MediaSource === "undefined" || typeof VideoFrame === "undefined" || !MediaSource.isTypeSupported(type)) {
+    throw new Error("This browser gives this page no video decoder. Open the page by https, or use a newer browser.");
+  }
+  const video = document.createElement("video");
+  video.muted = true;
+  const source = new MediaSource();
+  const url = URL.createObjectURL(source);
+  try {
+    video.src = url;
+    await once(source, "sourceopen");
+    const buffer = source.addSourceBuffer(type);
+    for (const part of [data, mediaSegment(units)]) {
+      buffer.appendBuffer(part);
+      await once(buffer, "updateend");
+    }
+    source.endOfStream();
+    const pictures: Uint8Array[] = [];
+    for (let i = 0; i < units.length; i++) pictures.push(await pictureAt(video, i, width, height));
+    return pictures;
+  } finally {
+    video.removeAttribute("src");
+    video.load();
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** Seek to picture `i` and read it. */
+async function pictureAt(video: HTMLVideoElement, i: number, width: number, height: number): Promise<Uint8Array> {
+  const seeked = once(video, "seeked");
+  video.currentTime = (i + 0.5) / TIMESCALE;
+  await seeked;
+  const frame = new VideoFrame(video);
+  try {
+    return await lumaOf(frame, width, height);
+  } finally {
+    frame.close();
+  }
+}
+
+function once(target: EventTarget, type: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = () => {
+      clearTimeout(timer);
+      reject(new Error("This browser's video element can't decode this file's video."));
+    };
+    const timer = setTimeout(failed, PATIENCE);
+    target.addEventListener("error", failed, { once: true });
+    target.addEventListener(
+      type,
+      () => {
+        clearTimeout(timer);
+        target.removeEventListener("error", failed);
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }
