@@ -59,7 +59,7 @@ __all__ = ["EncodedGop", "Tools", "encode_tracks"]
 
 CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene (measured: rd-tools 7)
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
-SMOOTH = 0.12  # mean of what neighbours leave, in steps, under which a channel counts as told by them
+SMOOTH = 0.02  # mean of what neighbours leave, in steps, under which a finer channel costs next to nothing
 SMOOTH_REFINEMENT = 8
 
 

@@ -32,7 +32,8 @@ try {
         order.code === undefined
           ? errors
           : await page.evaluate(
-              (code) => new Function("player", `return (async () => { ${code} })()`)(document.querySelector("gs-player")),
+              (code) =>
+                new Function("player", `return (async () => { ${code} })()`)(document.querySelector("gs-player")),
               order.code,
             );
       answer({ value: value ?? null });

@@ -1,0 +1,170 @@
+"""The player in Chromium: what it shows is what Python decodes, and it goes on when things go wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gscodec.codec.decoder import decode_segment
+from gscodec.codec.pipeline import decode_file
+from gscodec.container import GsvFile
+from gscodec.render.cameras import Camera, look_at
+from gscodec.render.metrics import psnr
+from gscodec.render.rasterize import rasterize
+from gscodec.render.views import Orbit, orbit
+from gscodec.splats.model import Splats
+
+pytestmark = pytest.mark.browser
+SIZE = 360
+FRAMES = (0, 9, 15)
+CAPTURE = """
+player.pause();
+if (player.frame !== FRAME) { const seen = said("seeked"); player.frame = FRAME; await seen; }
+await until(() => player.frame === FRAME);
+player.camera = CAMERA;
+const blob = await player.capture();
+const bytes = new Uint8Array(await blob.arrayBuffer());
+let text = "";
+for (const b of bytes) text += String.fromCharCode(b);
+return btoa(text);
+"""
+HASHES = """
+const out = {};
+for (const [name, plane] of await player.debugPlanes()) {
+  const sum = await crypto.subtle.digest("SHA-256", new Int32Array(plane).buffer);
+  out[name] = Array.from(new Uint8Array(sum), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+return out;
+"""
+
+
+def capture(browser: Any, frame: int, frame_orbit: Orbit, azimuth: float, distance: float) -> tuple[Any, Camera]:
+    """(picture as (rgb over black, alpha), the same camera)."""
+    eye = frame_orbit.centre + frame_orbit.radius * distance * frame_orbit.direction(azimuth, 0.2)
+    state = {"eye": eye.tolist(), "target": frame_orbit.centre.tolist(), "up": frame_orbit.up.tolist(), "fov": 45}
+    png = browser.run(CAPTURE.replace("FRAME", str(frame)).replace("CAMERA", json.dumps(state)))
+    return read_png(base64.b64decode(png)), look_at(eye, frame_orbit.centre, frame_orbit.up, np.pi / 4, SIZE)
+
+
+def read_png(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    import av
+
+    with av.open(io.BytesIO(data), format="png_pipe") as file:
+        rgba = next(file.decode(video=0)).to_ndarray(format="rgba").astype(np.float32) / 255
+    return rgba[..., :3] * rgba[..., 3:], rgba[..., 3]
+
+
+@pytest.mark.parametrize("payload", ["video", "compact"])
+def test_pictures_and_planes_equal_python(
+    payload: str, browse: Callable[..., Any], serving: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
+    path: Path = request.getfixturevalue(f"{payload}_file")
+    sequence = decode_file(path)
+    browser = browse(serving(path).start(), width=SIZE, height=SIZE).ready()
+    frame_orbit = orbit(sequence[0])
+    worst = 100.0
+    for frame in FRAMES:
+        splats: Splats = sequence[frame]
+        for azimuth, distance in ((0.3, 2.2), (2.0, 2.2), (4.0, 2.2), (5.0, 1.2)):
+            got, camera = capture(browser, frame, frame_orbit, azimuth, distance)
+            worst = min(worst, psnr(rasterize(splats, camera), got))
+    print(f"{payload}: worst {worst:.1f} dB")
+    assert worst >= 45
+    file = GsvFile.open(path)
+    want = decode_segment(file.read_segment(file.index[1])).planes.named()
+    got = browser.run(HASHES)
+    assert got == {n: hashlib.sha256(p.astype("<i4").tobytes()).hexdigest() for n, p in want.items()}
+    assert browser.errors() == []
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_it_plays_to_the_end_and_loops(
+    phone: bool, browse: Callable[..., Any], serving: Callable[..., Any], video_file: Path
+) -> None:
+    browser = browse(serving(video_file).start(), phone=phone).ready()
+    assert browser.run(
+        "player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame"
+    ) == 19
+    assert browser.run(
+        """let last = -1, around = false;
+        player.addEventListener('framechange', () => { around ||= player.frame < last; last = player.frame; });
+        player.loop = true; await player.play(); await until(() => around); return true"""
+    )
+    assert browser.errors() == []
+
+
+def test_seeks_outside_the_buffer_show_their_frame(
+    browse: Callable[..., Any], serving: Callable[..., Any], long_file: Path, video_file: Path
+) -> None:
+    browser = browse(serving(long_file).start(), width=SIZE, height=SIZE).ready()
+    sequence = decode_file(video_file)
+    frame_orbit = orbit(sequence[0])
+    rng = np.random.default_rng(4)
+    assert browser.run("return player.duration") >= 60
+    for frame in rng.integers(300, 1990, 5):
+        buffered = browser.run("const b = player.buffered; return b.length ? b.end(b.length - 1) : 0")
+        assert buffered - browser.run("return player.currentTime") <= 8.5
+        got, camera = capture(browser, int(frame), frame_orbit, 0.3, 2.2)
+        assert browser.run("return player.frame") == frame
+        own = int(frame) % 20
+        near = [psnr(rasterize(sequence[i], camera), got) for i in (own, (own + 1) % 20, (own - 1) % 20)]
+        assert near[0] > max(near[1:])
+
+
+def test_a_stopped_server_is_reported_and_playback_resumes(
+    browse: Callable[..., Any], serving: Callable[..., Any], long_file: Path
+) -> None:
+    server = serving(long_file)
+    browser = browse(server.start()).ready()
+    server.stop()
+    browser.run("player.__waited = false; player.addEventListener('waiting', () => { player.__waited = true; });")
+    browser.run("player.loop = false; player.frame = 1500; await player.play(); await until(() => player.__waited);")
+    server.start()
+    assert browser.run("await until(() => player.frame >= 1500, 60000); return player.error === null")
+
+
+def test_a_damaged_segment_is_a_warning_and_playback_goes_on(
+    browse: Callable[..., Any], serving: Callable[..., Any], long_file: Path, tmp_path: Path
+) -> None:
+    file = GsvFile.open(long_file)
+    data = bytearray(long_file.read_bytes())
+    data[file.index[3].offset + 40] ^= 255
+    (tmp_path / "bad.gsv").write_bytes(data)
+    browser = browse(serving(tmp_path / "bad.gsv").start()).ready()
+    assert browser.run(
+        """player.__warned = 0; player.addEventListener('warning', () => { player.__warned += 1; });
+        player.frame = 25; await player.play(); await until(() => player.frame >= 45, 40000);
+        return player.__warned > 0 && player.error === null"""
+    )
+
+
+@pytest.mark.parametrize("payload", ["video", "compact"])
+def test_it_plays_on_an_insecure_origin(
+    payload: str, browse: Callable[..., Any], serving: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
+    server = serving(request.getfixturevalue(f"{payload}_file"))
+    server.start()
+    browser = browse(
+        f"http://volumetric.test:{server.port}/", args=["--host-resolver-rules=MAP volumetric.test 127.0.0.1"]
+    ).ready()
+    assert browser.run("return window.isSecureContext") is False
+    assert browser.run("player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame") == 19
+
+
+def test_every_control_has_a_name_and_can_be_reached(
+    browse: Callable[..., Any], serving: Callable[..., Any], video_file: Path
+) -> None:
+    browser = browse(serving(video_file).start()).ready()
+    names = browser.run(
+        """const root = player.shadowRoot ?? player;
+        return [...root.querySelectorAll('button, input')].map((b) => b.ariaLabel ?? b.title ?? b.textContent)"""
+    )
+    assert len(names) >= 6 and all(names)
