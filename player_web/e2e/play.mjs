@@ -27,7 +27,10 @@ function claim(holds, what, detail = "") {
   console.log(`${holds ? "ok  " : "FAIL"} ${what}${detail === "" ? "" : `: ${detail}`}`);
 }
 
-const browser = await chromium.launch({ executablePath: values.chromium, args: ["--use-angle=swiftshader", ...values.arg] });
+const browser = await chromium.launch({
+  executablePath: values.chromium,
+  args: ["--use-angle=swiftshader", ...values.arg],
+});
 try {
   const page = await browser.newPage({ viewport: { width, height } });
   const problems = [];
@@ -49,22 +52,36 @@ try {
         }),
       [types, action],
     );
-  const get = (expression) => page.evaluate((code) => new Function("player", `return ${code}`)(document.querySelector("gs-player")), expression);
+  const get = (expression) =>
+    page.evaluate((code) => new Function("player", `return ${code}`)(document.querySelector("gs-player")), expression);
   const shot = async (name) => {
     if (values.shots === undefined) return;
     mkdirSync(values.shots, { recursive: true });
     await page.screenshot({ path: join(values.shots, `${name}.png`) });
   };
 
-  await page.waitForFunction(() => {
-    const player = document.querySelector("gs-player");
-    return player.frame >= 0 || player.error !== null;
-  }, undefined, { timeout: 30000 }).catch(() => {});
-  claim((await get("player.frame")) >= 0, "a first picture appears", `${Date.now() - start} ms, ${(await get("player.error?.message")) ?? ""}`);
+  await page
+    .waitForFunction(
+      () => {
+        const player = document.querySelector("gs-player");
+        return player.frame >= 0 || player.error !== null;
+      },
+      undefined,
+      { timeout: 30000 },
+    )
+    .catch(() => {});
+  claim(
+    (await get("player.frame")) >= 0,
+    "a first picture appears",
+    `${Date.now() - start} ms, ${(await get("player.error?.message")) ?? ""}`,
+  );
   const frames = await get("player.frames");
   console.log(`     ${frames} frames, ${await get("player.duration")} s`);
 
-  claim((await said(["ended", "error"], "player.loop = false; player.currentTime = 0; player.play()")) === "ended", "it plays to the end");
+  claim(
+    (await said(["ended", "error"], "player.loop = false; player.currentTime = 0; player.play()")) === "ended",
+    "it plays to the end",
+  );
   claim((await get("player.frame")) === frames - 1, "the last frame is on screen", await get("player.frame"));
   await shot("ended");
   for (const frame of new Set([0, frames >> 1, frames - 1, 1 % frames])) {
@@ -101,7 +118,8 @@ process.exitCode = failures > 0 ? 1 : 0;
 /** Mean and largest difference of the picture from a PNG of the canvas's size; transparent is taken as black. */
 async function compare(page, said) {
   await page.evaluate(() => document.querySelector("gs-player").pause());
-  if (values.camera !== undefined) await page.evaluate((camera) => (document.querySelector("gs-player").camera = camera), JSON.parse(values.camera));
+  if (values.camera !== undefined)
+    await page.evaluate((camera) => (document.querySelector("gs-player").camera = camera), JSON.parse(values.camera));
   await said(["seeked", "error"], `player.frame = ${Number(values.frame)}`);
   const wanted = `data:image/png;base64,${readFileSync(values.png).toString("base64")}`;
   const { mean, most, over, data } = await page.evaluate(async (reference) => {
@@ -132,6 +150,11 @@ async function compare(page, said) {
     });
     return { mean: sum / want.length, most, over: over / want.length, data: text };
   }, wanted);
-  if (values.shots !== undefined) writeFileSync(join(values.shots, "capture.png"), Buffer.from(data.split(",")[1], "base64"));
-  claim(mean < 0.3 && over < 0.005, "the picture equals the PNG", `mean ${mean.toFixed(4)}, most ${most}, over 2: ${(100 * over).toFixed(3)} %`);
+  if (values.shots !== undefined)
+    writeFileSync(join(values.shots, "capture.png"), Buffer.from(data.split(",")[1], "base64"));
+  claim(
+    mean < 0.3 && over < 0.005,
+    "the picture equals the PNG",
+    `mean ${mean.toFixed(4)}, most ${most}, over 2: ${(100 * over).toFixed(3)} %`,
+  );
 }

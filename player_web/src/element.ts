@@ -1,21 +1,21 @@
 /** <gs-player>: plays .gsv volumetric video. It speaks like a media element. */
 
-import { openContainer, parseHeader } from "./container/open.js";
 import type { Header } from "./container/header.js";
+import { openContainer, parseHeader } from "./container/open.js";
 import { Clock } from "./control/clock.js";
 import { type CameraState, Orbit } from "./control/orbit.js";
 import { Timeline } from "./control/timeline.js";
 import { dot } from "./gl/camera.js";
 import { Renderer } from "./gl/renderer.js";
 import { Pipeline, type Ready } from "./player/pipeline.js";
-import { startWorkers, type StartedWorkers } from "./player/workers.js";
+import { type StartedWorkers, startWorkers } from "./player/workers.js";
 import { Gestures } from "./ui/gestures.js";
 import { Shell } from "./ui/shell.js";
 import { WorkerLuma } from "./video/client.js";
 import { ElementLuma } from "./video/mse.js";
 import { webCodecsAvailable } from "./video/webcodecs.js";
 import { HttpRangeSource } from "./wire/http.js";
-import { SourceError, type SegmentSource, type SourceState } from "./wire/source.js";
+import { type SegmentSource, SourceError, type SourceState } from "./wire/source.js";
 import { WebSocketSource } from "./wire/websocket.js";
 
 const MAX_RATIO = 2; // device pixels a CSS pixel: beyond, nobody sees more
@@ -363,6 +363,7 @@ export class GsPlayer extends HTMLElement {
     this.isSeeking = true; // up to the first picture
     this.say("durationchange");
     this.say("loadedmetadata");
+    if (this.playing) this.say("play");
   }
 
   private grow(rows: Parameters<NonNullable<SegmentSource<Header>["onindex"]>>[0]): void {
@@ -393,26 +394,25 @@ export class GsPlayer extends HTMLElement {
 
   private advance(timeline: Timeline, pipeline: Pipeline, now: number): void {
     let time = this.clock.at(now);
-    if (this.playing && time >= timeline.duration) {
-      if (!this.loop) {
-        this.finish(timeline, now);
-        time = timeline.duration;
-      } else {
-        time %= timeline.duration;
-        this.clock.set(time, now);
-      }
+    if (this.playing && this.loop && time >= timeline.duration) {
+      time %= timeline.duration;
+      this.clock.set(time, now);
     }
     const frame = timeline.frameAt(time);
     const view = this.orbit.view();
     pipeline.aim(frame, this.loop, view.rotation.slice(6, 9));
     this.present(timeline, pipeline, frame, now);
+    if (this.playing && !this.loop && time >= timeline.duration) this.finish(timeline, pipeline, now);
     if (this.playing && now - this.lastUpdate > TIMEUPDATE) {
       this.lastUpdate = now;
       this.say("timeupdate");
     }
   }
 
-  private finish(timeline: Timeline, now: number): void {
+  /** The end is reached: once its frame is on screen, playing stops. */
+  private finish(timeline: Timeline, pipeline: Pipeline, now: number): void {
+    const last = timeline.frames - 1;
+    if (!pipeline.isDamaged(last) && pipeline.take(last) !== this.shown) return;
     this.playing = false;
     this.isEnded = true;
     this.clock.stop(now);

@@ -18,7 +18,8 @@ async function find(): Promise<string> {
   const { files }: { files: Offer[] } = await answer.json();
   const wanted = decodeURIComponent(/\/watch\/([^/]+)/.exec(location.pathname)?.[1] ?? "");
   const file = wanted === "" ? files[0] : files.find(({ name }) => name === wanted);
-  if (file === undefined) throw new Error(wanted === "" ? "No file is offered here." : `No file "${wanted}" is offered here.`);
+  if (file === undefined)
+    throw new Error(wanted === "" ? "No file is offered here." : `No file "${wanted}" is offered here.`);
   document.title = file.title || file.name;
   return query.get("via") === "ws" && file.ws !== undefined ? file.ws : file.src;
 }

@@ -46,7 +46,10 @@ for (const name of names) {
     for (const [t, wanted] of Object.entries(told(name).first_values)) {
       const frame = gop.frame(Number(t));
       for (const key of ["means", "quats", "scales", "opacities", "sh"] as const) {
-        const range = Math.max(1e-3, frame[key].reduce((a, v) => Math.max(a, v), -1e9) - frame[key].reduce((a, v) => Math.min(a, v), 1e9));
+        const range = Math.max(
+          1e-3,
+          frame[key].reduce((a, v) => Math.max(a, v), -1e9) - frame[key].reduce((a, v) => Math.min(a, v), 1e9),
+        );
         wanted[key].forEach((value, i) => {
           assert.ok(Math.abs(value - frame[key][i]!) <= range / 65536 + 1e-7, `${key}[${i}] of frame ${t}`);
         });

@@ -8,7 +8,9 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const wanted = process.argv.slice(2);
-const names = readdirSync(here).filter((n) => n.endsWith(".test.ts") && (!wanted.length || wanted.some((w) => n.includes(w))));
+const names = readdirSync(here).filter(
+  (n) => n.endsWith(".test.ts") && (!wanted.length || wanted.some((w) => n.includes(w))),
+);
 const out = mkdtempSync(join(tmpdir(), "gs-player-test-"));
 try {
   await build({

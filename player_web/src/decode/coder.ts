@@ -44,7 +44,7 @@ for (let x = 1; x < 129; x++) {
 
 /** Q of 5.4: a magnitude x >= 0 in half octaves. */
 export function quantise(x: number): number {
-  return HALF_OCTAVES[x < 128 ? x : 128]!;
+  return HALF_OCTAVES[Math.min(x, 128)]!;
 }
 
 /** 0, 1, 2 for negative, zero, positive. */
@@ -133,7 +133,7 @@ export class Decoder {
   simple(i: number): number {
     const both = this.counters[i]!;
     const p = both >>> 12;
-    const bit = this.decode(p < 1 ? 1 : p);
+    const bit = this.decode(Math.max(p, 1));
     this.learn(i, both, bit === 1 ? 65535 : 0);
     return bit;
   }
@@ -225,5 +225,5 @@ export class Decoder {
 }
 
 function clampWeight(w: number): number {
-  return w < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : w > WEIGHT_LIMIT ? WEIGHT_LIMIT : w;
+  return Math.min(Math.max(w, -WEIGHT_LIMIT), WEIGHT_LIMIT);
 }

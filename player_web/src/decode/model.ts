@@ -59,7 +59,17 @@ export function groupStarts(shDegree: number): number[] {
 }
 
 export function groupOf(channel: number): number {
-  return channel < 3 ? 0 : channel < 6 ? SCALE : channel < 9 ? ROTATION : channel < 10 ? OPACITY : channel < 13 ? COLOUR : SH;
+  return channel < 3
+    ? 0
+    : channel < 6
+      ? SCALE
+      : channel < 9
+        ? ROTATION
+        : channel < 10
+          ? OPACITY
+          : channel < 13
+            ? COLOUR
+            : SH;
 }
 
 /** The channel that stands in for "the previous channel" in contexts, -1 for the first of a group. */
@@ -112,7 +122,8 @@ export class Fields {
   floats(name: string, n: number, positive = false): Float32Array {
     const at = this.take(name, 4 * n);
     const out = Float32Array.from({ length: n }, (_, i) => this.view.getFloat32(at + 4 * i, true));
-    if (!out.every((v) => Number.isFinite(v) && (!positive || v > 0))) throw new BadData(`${name}: not a number in range`);
+    if (!out.every((v) => Number.isFinite(v) && (!positive || v > 0)))
+      throw new BadData(`${name}: not a number in range`);
     return out;
   }
 

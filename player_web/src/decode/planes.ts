@@ -160,8 +160,18 @@ function readClasses(coder: Decoder, planes: Planes, g: number): void {
       const near = nb.count[i]! > 0 ? k[nb.nearest(i)]! : 0;
       const c0 = quantise(nb.magnitude(i, k));
       k[i] = coder.value(
-        g - 1, c0, quantise(Math.abs(near)), p, position[i]!, sgn3(nb.sum(i, k)), sgn3(near), p, 0, true, false,
-      ); // biome-ignore format: one line of contexts
+        g - 1,
+        c0,
+        quantise(Math.abs(near)),
+        p,
+        position[i]!,
+        sgn3(nb.sum(i, k)),
+        sgn3(near),
+        p,
+        0,
+        true,
+        false,
+      );
     }
     out[i] = Math.min(Math.max(pred + spacing * k[i]!, 0), 15);
   }
@@ -399,15 +409,18 @@ export interface Tiles {
 /** All integer planes by name, as conformance vectors name them. */
 export function namedPlanes(planes: Planes): Map<string, Int32Array> {
   const out = new Map<string, Int32Array>();
-  planes.x.forEach((values, a) => out.set(`X${a}`, values));
-  planes.classes.forEach((values, g) => out.set(`class${g}`, values));
+  for (const [a, values] of planes.x.entries()) out.set(`X${a}`, values);
+  for (const [g, values] of planes.classes.entries()) out.set(`class${g}`, values);
   for (let c = 3; c < planes.base.length; c++) out.set(`base${c}`, planes.base[c]!);
   if (planes.model.parts > 0) out.set("part", planes.labels);
   planes.coded.forEach(({ m, r }, c) => {
     planesOf(planes.model, c, MODE_CODED).forEach((k, j) => {
-      out.set(`coef${c}_${k}`, Int32Array.from({ length: planes.model.slots }, (_, i) => r[i * m + j]!));
+      out.set(
+        `coef${c}_${k}`,
+        Int32Array.from({ length: planes.model.slots }, (_, i) => r[i * m + j]!),
+      );
     });
   });
-  videoPlanes(planes.model).forEach(([c, k], p) => out.set(`coef${c}_${k}`, planes.video[p]!));
+  for (const [p, [c, k]] of videoPlanes(planes.model).entries()) out.set(`coef${c}_${k}`, planes.video[p]!);
   return out;
 }

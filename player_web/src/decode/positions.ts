@@ -34,12 +34,19 @@ function splitAxes(bits: readonly number[]): number[] {
   }
 }
 
+/** By depth: how many of the splits so far were along axis `a`. */
+function splitsBefore(axes: readonly number[], a: number): number[] {
+  const out = [0];
+  for (const axis of axes) out.push(out.at(-1)! + (axis === a ? 1 : 0));
+  return out;
+}
+
 export function readPositions(section: Uint8Array, n: number, bits: readonly number[]): Positions {
   const coder = new Decoder(section, "position", COUNTERS, WEIGHTS);
   const x: Positions["x"] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
   const classes = new Int32Array(n);
   const axes = splitAxes(bits);
-  const used = [0, 1, 2].map((a) => axes.reduce((sums, b) => [...sums, sums.at(-1)! + (a === b ? 1 : 0)], [0]));
+  const used = [0, 1, 2].map((a) => splitsBefore(axes, a));
   const stack: Box[] = [{ lo: 0, hi: n, depth: 0, prefix: [0, 0, 0] }];
   for (let box = stack.pop(); box !== undefined; box = stack.pop()) {
     const { lo, hi, depth, prefix } = box;

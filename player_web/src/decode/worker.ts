@@ -16,7 +16,9 @@ class PageLuma implements LumaSource {
 
   async decode(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]> {
     const ticket = ++this.ticket;
-    const answer = new Promise<Extract<DecodeRequest, { kind: "luma" }>>((resolve) => this.waiting.set(ticket, resolve));
+    const answer = new Promise<Extract<DecodeRequest, { kind: "luma" }>>((resolve) =>
+      this.waiting.set(ticket, resolve),
+    );
     const copies = units.map((unit) => unit.slice() as Uint8Array<ArrayBuffer>);
     const buffers = copies.map(({ buffer }) => buffer);
     send({ kind: "luma", ticket, units: copies, width, height }, buffers);

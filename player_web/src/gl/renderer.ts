@@ -214,7 +214,9 @@ function program(gl: WebGL2RenderingContext, vertex: string, fragment: string): 
   gl.linkProgram(out);
   if (!gl.getProgramParameter(out, gl.LINK_STATUS) && !gl.isContextLost()) {
     const logs = (gl.getAttachedShaders(out) ?? []).map((shader) => gl.getShaderInfoLog(shader));
-    throw new Error(`The graphics driver refuses the player's shaders: ${[gl.getProgramInfoLog(out), ...logs].join(" ")}`);
+    throw new Error(
+      `The graphics driver refuses the player's shaders: ${[gl.getProgramInfoLog(out), ...logs].join(" ")}`,
+    );
   }
   return out;
 }

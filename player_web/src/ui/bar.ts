@@ -106,7 +106,12 @@ export class Bar {
     seek.addEventListener("pointerup", release);
     seek.addEventListener("pointercancel", release);
     seek.addEventListener("keydown", (event) => {
-      const by: Record<string, number> = { ArrowLeft: -SEEK_STEP, ArrowDown: -SEEK_STEP, ArrowRight: SEEK_STEP, ArrowUp: SEEK_STEP };
+      const by: Record<string, number> = {
+        ArrowLeft: -SEEK_STEP,
+        ArrowDown: -SEEK_STEP,
+        ArrowRight: SEEK_STEP,
+        ArrowUp: SEEK_STEP,
+      };
       const move = by[event.key];
       if (move === undefined || event.shiftKey) return;
       event.preventDefault();

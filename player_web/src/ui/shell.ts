@@ -158,7 +158,13 @@ export class Shell {
     const { player } = this;
     this.bar.update();
     const ready = player.error === null && player.frame >= 0;
-    this.find(".big").hidden = !(ready && player.paused && player.controls && player.currentTime === 0 && player.frames > 1);
+    this.find(".big").hidden = !(
+      ready &&
+      player.paused &&
+      player.controls &&
+      player.currentTime === 0 &&
+      player.frames > 1
+    );
     const now = performance.now();
     if (now - this.statsAt > STATS_EVERY && !this.find(".stats").hidden) {
       this.statsAt = now;

@@ -52,7 +52,11 @@ const full = (type: string, version: number, flags: number, ...parts: Part[]) =>
 const MATRIX = [...u32(0x10000), ...zeros(12), ...u32(0x10000), ...zeros(12), ...u32(0x40000000)];
 
 /** What a source buffer takes first. `first`: the access unit that holds the parameter sets. */
-export function initSegment(first: Uint8Array, width: number, height: number): { data: Uint8Array<ArrayBuffer>; codec: string } {
+export function initSegment(
+  first: Uint8Array,
+  width: number,
+  height: number,
+): { data: Uint8Array<ArrayBuffer>; codec: string } {
   const units = nalUnits(first);
   const sps = units.find((unit) => (unit[0]! & 31) === SPS);
   const pps = units.find((unit) => (unit[0]! & 31) === PPS);
@@ -60,7 +64,21 @@ export function initSegment(first: Uint8Array, width: number, height: number): {
   const profile = [...sps.subarray(1, 4)];
   const avcc = box("avcC", [1, ...profile, 0xff, 0xe1], u16(sps.length), sps, [1], u16(pps.length), pps);
   const size = [...u16(width), ...u16(height)];
-  const avc1 = box("avc1", zeros(6), u16(1), zeros(16), size, u32(0x480000), u32(0x480000), zeros(4), u16(1), zeros(32), u16(24), [255, 255], avcc);
+  const avc1 = box(
+    "avc1",
+    zeros(6),
+    u16(1),
+    zeros(16),
+    size,
+    u32(0x480000),
+    u32(0x480000),
+    zeros(4),
+    u16(1),
+    zeros(32),
+    u16(24),
+    [255, 255],
+    avcc,
+  );
   const table = [
     full("stsd", 0, 0, u32(1), avc1),
     full("stts", 0, 0, u32(0)),
@@ -76,8 +94,34 @@ export function initSegment(first: Uint8Array, width: number, height: number): {
     full("hdlr", 0, 0, u32(0), text("vide"), zeros(12), [0]),
     minf,
   );
-  const tkhd = full("tkhd", 0, 3, zeros(8), u32(1), zeros(4), u32(0), zeros(8), zeros(8), MATRIX, u32(width * 65536), u32(height * 65536));
-  const mvhd = full("mvhd", 0, 0, zeros(8), u32(TIMESCALE), u32(0), u32(0x10000), u16(0x100), zeros(10), MATRIX, zeros(24), u32(2));
+  const tkhd = full(
+    "tkhd",
+    0,
+    3,
+    zeros(8),
+    u32(1),
+    zeros(4),
+    u32(0),
+    zeros(8),
+    zeros(8),
+    MATRIX,
+    u32(width * 65536),
+    u32(height * 65536),
+  );
+  const mvhd = full(
+    "mvhd",
+    0,
+    0,
+    zeros(8),
+    u32(TIMESCALE),
+    u32(0),
+    u32(0x10000),
+    u16(0x100),
+    zeros(10),
+    MATRIX,
+    zeros(24),
+    u32(2),
+  );
   const trex = full("trex", 0, 0, u32(1), u32(1), u32(1), u32(0), u32(0));
   const moov = box("moov", mvhd, box("trak", tkhd, mdia), box("mvex", trex));
   const codec = `avc1.${profile.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
@@ -89,7 +133,10 @@ export function mediaSegment(units: readonly Uint8Array[]): Uint8Array<ArrayBuff
   const samples = units.map((unit) => {
     const nals = nalUnits(unit);
     const key = nals.some((nal) => (nal[0]! & 31) === IDR);
-    return { key, data: join(nals.filter((nal) => ![SPS, PPS].includes(nal[0]! & 31)).flatMap((nal) => [u32(nal.length), nal])) };
+    return {
+      key,
+      data: join(nals.filter((nal) => ![SPS, PPS].includes(nal[0]! & 31)).flatMap((nal) => [u32(nal.length), nal])),
+    };
   });
   const entries = samples.flatMap(({ key, data }) => [...u32(data.length), ...u32(key ? 0x02000000 : 0x01010000)]);
   const moof = (offset: number) => {

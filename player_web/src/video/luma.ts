@@ -22,8 +22,7 @@ export async function lumaOf(frame: VideoFrame, width: number, height: number): 
   for (let y = 0; y < height; y++) {
     const row = bytes.subarray(offset + y * stride, offset + y * stride + width);
     for (let x = 0, to = y * width; x < width; x++, to++) {
-      const v = row[x]!;
-      out[to] = v < LOW ? LOW : v > HIGH ? HIGH : v;
+      out[to] = Math.min(Math.max(row[x]!, LOW), HIGH);
     }
   }
   return out;

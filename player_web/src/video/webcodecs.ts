@@ -37,7 +37,12 @@ export class WebCodecsLuma implements LumaSource {
   }
 
   /** Browsers take decoders back that idle or hide (QuotaExceededError): then another is made, once. */
-  private async attempt(units: readonly Uint8Array[], width: number, height: number, tries: number): Promise<Uint8Array[]> {
+  private async attempt(
+    units: readonly Uint8Array[],
+    width: number,
+    height: number,
+    tries: number,
+  ): Promise<Uint8Array[]> {
     try {
       return await this.run(units, width, height);
     } catch (error) {
@@ -62,7 +67,8 @@ export class WebCodecsLuma implements LumaSource {
     });
     await Promise.race([decoder.flush(), failed]); // the next segment starts with a key picture anyway
     await Promise.race([Promise.all(job.copies), failed]);
-    for (let i = 0; i < units.length; i++) if (job.pictures[i] === undefined) throw new BadData("video: a picture is missing");
+    for (let i = 0; i < units.length; i++)
+      if (job.pictures[i] === undefined) throw new BadData("video: a picture is missing");
     return job.pictures;
   }
 

@@ -10,7 +10,9 @@ export interface LumaRequest {
   height: number;
 }
 
-export type LumaReply = { ticket: number; pictures: Uint8Array[] } | { ticket: number; reason: string; damaged: boolean };
+export type LumaReply =
+  | { ticket: number; pictures: Uint8Array[] }
+  | { ticket: number; reason: string; damaged: boolean };
 
 const luma = new WebCodecsLuma();
 
