@@ -55,7 +55,9 @@ class Browser:
         return self._ask({"code": WAIT + code})
 
     def ready(self) -> Browser:
-        self.run("await until(() => player.frame >= 0 || player.error !== null); if (player.error) throw player.error;")
+        self.run(
+            "await until(() => player.frame >= 0 || player.error !== null); if (player.error) throw player.error;"
+        )
         return self
 
     def screenshot(self, path: Path) -> None:

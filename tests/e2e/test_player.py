@@ -36,6 +36,12 @@ let text = "";
 for (const b of bytes) text += String.fromCharCode(b);
 return btoa(text);
 """
+AHEAD = """
+const b = player.buffered, t = player.currentTime, ranges = [];
+for (let i = 0; i < b.length; i++) ranges.push([b.start(i), b.end(i)]);
+const here = ranges.find(([from, to]) => from <= t + 1e-3 && t < to);
+return [here ? here[1] - t : 0, ranges];
+"""
 HASHES = """
 const out = {};
 for (const [name, plane] of await player.debugPlanes()) {
@@ -46,10 +52,17 @@ return out;
 """
 
 
-def capture(browser: Any, frame: int, frame_orbit: Orbit, azimuth: float, distance: float) -> tuple[Any, Camera]:
+def capture(
+    browser: Any, frame: int, frame_orbit: Orbit, azimuth: float, distance: float
+) -> tuple[Any, Camera]:
     """(picture as (rgb over black, alpha), the same camera)."""
     eye = frame_orbit.centre + frame_orbit.radius * distance * frame_orbit.direction(azimuth, 0.2)
-    state = {"eye": eye.tolist(), "target": frame_orbit.centre.tolist(), "up": frame_orbit.up.tolist(), "fov": 45}
+    state = {
+        "eye": eye.tolist(),
+        "target": frame_orbit.centre.tolist(),
+        "up": frame_orbit.up.tolist(),
+        "fov": 45,
+    }
     png = browser.run(CAPTURE.replace("FRAME", str(frame)).replace("CAMERA", json.dumps(state)))
     return read_png(base64.b64decode(png)), look_at(eye, frame_orbit.centre, frame_orbit.up, np.pi / 4, SIZE)
 
@@ -90,9 +103,12 @@ def test_it_plays_to_the_end_and_loops(
     phone: bool, browse: Callable[..., Any], serving: Callable[..., Any], video_file: Path
 ) -> None:
     browser = browse(serving(video_file).start(), phone=phone).ready()
-    assert browser.run(
-        "player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame"
-    ) == 19
+    assert (
+        browser.run(
+            "player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame"
+        )
+        == 19
+    )
     assert browser.run(
         """let last = -1, around = false;
         player.addEventListener('framechange', () => { around ||= player.frame < last; last = player.frame; });
@@ -107,11 +123,11 @@ def test_seeks_outside_the_buffer_show_their_frame(
     browser = browse(serving(long_file).start(), width=SIZE, height=SIZE).ready()
     sequence = decode_file(video_file)
     frame_orbit = orbit(sequence[0])
-    rng = np.random.default_rng(4)
     assert browser.run("return player.duration") >= 60
-    for frame in rng.integers(300, 1990, 5):
-        buffered = browser.run("const b = player.buffered; return b.length ? b.end(b.length - 1) : 0")
-        assert buffered - browser.run("return player.currentTime") <= 8.5
+    for frame in (1310, 402, 1777, 951, 1640):
+        ahead, starts = browser.run(AHEAD)
+        assert ahead <= 8 + 10 / 30  # the look-ahead, and the rest of its last GOP
+        assert not any(a <= frame / 30 < b for a, b in starts), (frame, starts)  # to where nothing is yet
         got, camera = capture(browser, int(frame), frame_orbit, 0.3, 2.2)
         assert browser.run("return player.frame") == frame
         own = int(frame) % 20
@@ -125,8 +141,12 @@ def test_a_stopped_server_is_reported_and_playback_resumes(
     server = serving(long_file)
     browser = browse(server.start()).ready()
     server.stop()
-    browser.run("player.__waited = false; player.addEventListener('waiting', () => { player.__waited = true; });")
-    browser.run("player.loop = false; player.frame = 1500; await player.play(); await until(() => player.__waited);")
+    browser.run(
+        "player.__waited = false; player.addEventListener('waiting', () => { player.__waited = true; });"
+    )
+    browser.run(
+        "player.loop = false; player.frame = 1500; await player.play(); await until(() => player.__waited);"
+    )
     server.start()
     assert browser.run("await until(() => player.frame >= 1500, 60000); return player.error === null")
 
@@ -156,7 +176,12 @@ def test_it_plays_on_an_insecure_origin(
         f"http://volumetric.test:{server.port}/", args=["--host-resolver-rules=MAP volumetric.test 127.0.0.1"]
     ).ready()
     assert browser.run("return window.isSecureContext") is False
-    assert browser.run("player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame") == 19
+    assert (
+        browser.run(
+            "player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame"
+        )
+        == 19
+    )
 
 
 def test_every_control_has_a_name_and_can_be_reached(
@@ -165,6 +190,7 @@ def test_every_control_has_a_name_and_can_be_reached(
     browser = browse(serving(video_file).start()).ready()
     names = browser.run(
         """const root = player.shadowRoot ?? player;
-        return [...root.querySelectorAll('button, input')].map((b) => b.ariaLabel ?? b.title ?? b.textContent)"""
+        return [...root.querySelectorAll('button, input')].filter((b) => b.checkVisibility())
+            .map((b) => b.ariaLabel || b.title || b.textContent.trim() || b.outerHTML)"""
     )
-    assert len(names) >= 6 and all(names)
+    assert len(names) >= 6 and not any(name.startswith("<") for name in names), names
