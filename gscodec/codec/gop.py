@@ -39,10 +39,11 @@ class Preset:
 
 
 PRESET_EFFORT = {
-    "fast": Preset(1, False, 1, 3, 1, 0.5),
+    "fast": Preset(1, False, 1, 2, 1, 0.5),
     "balanced": Preset(3, True, 2, 5, 2, 0.15),
     "best": Preset(5, True, 3, 6, 3, 0.1),
 }
+FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
 FOREGROUND = 1 / 255  # DESIGN's measure: pixels where either picture has more alpha
@@ -144,7 +145,9 @@ def _first_lambda(job: GopJob, sens: Sensitivity) -> float:
     mse = 10 ** (-target_psnr(job.settings.quality) / 10)
     frames = len(job.frames)
     per_slot = (12 + 3 * job.frames[0].sh.shape[1]) / frames + (3 if frames > 1 else 0)
-    return float(np.sqrt(12 * mse * 3 * max(sens.pixels, 1.0) / (len(job.frames[0]) * per_slot)))
+    return FIRST_GUESS * float(
+        np.sqrt(12 * mse * 3 * max(sens.pixels, 1.0) / (len(job.frames[0]) * per_slot))
+    )
 
 
 class _Check:
