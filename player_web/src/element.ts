@@ -2,12 +2,12 @@
 
 import type { Header } from "./container/header.js";
 import { openContainer, parseHeader } from "./container/open.js";
-import { Clock } from "./control/clock.js";
 import { type CameraState, Orbit } from "./control/orbit.js";
 import { Timeline } from "./control/timeline.js";
-import { dot } from "./gl/camera.js";
+import { dot, type Vec3 } from "./gl/camera.js";
 import { Renderer } from "./gl/renderer.js";
 import { Pipeline, type Ready } from "./player/pipeline.js";
+import { Playback } from "./player/playback.js";
 import { type StartedWorkers, startWorkers } from "./player/workers.js";
 import { Gestures } from "./ui/gestures.js";
 import { Shell } from "./ui/shell.js";
@@ -19,9 +19,7 @@ import { type SegmentSource, SourceError, type SourceState } from "./wire/source
 import { WebSocketSource } from "./wire/websocket.js";
 
 const MAX_RATIO = 2; // device pixels a CSS pixel: beyond, nobody sees more
-const LAG = 0.25; // seconds that the picture may fall behind before time waits for it
 const RESORT = 0.9998; // cosine between the camera's axis and the one that a frame is sorted for
-const TIMEUPDATE = 0.25;
 
 const seconds = () => performance.now() / 1000;
 
@@ -44,29 +42,26 @@ export class GsPlayer extends HTMLElement {
 
   private readonly shell: Shell;
   private readonly orbit = new Orbit();
-  private readonly clock = new Clock();
+  private readonly playback: Playback;
   private renderer: Renderer | null = null;
   private workers: StartedWorkers | null = null;
   private source: SegmentSource<Header> | null = null;
-  private pipeline: Pipeline | null = null;
-  private timeline: Timeline | null = null;
   private header: Header | null = null;
-  private shown: Ready | null = null;
   private failure: MediaError | null = null;
-  private playing = false;
-  private isSeeking = false;
-  private isWaiting = false;
-  private isEnded = false;
   private dirty = true;
   private loopHandle = 0;
-  private lastUpdate = 0;
   private drawn: number[] = [];
   private harmonicsGop = -1;
-  private readonly counted = { decodeMs: 0, dropped: 0 };
+  private decodeMs = 0;
 
   constructor() {
     super();
     this.shell = new Shell(this);
+    this.playback = new Playback({
+      say: (type, detail) => this.say(type, detail),
+      show: (ready, pipeline) => this.show(ready, pipeline),
+      loading: (on) => this.shell.loading(on),
+    });
     new Gestures(this.shell.canvas, this.orbit, () => {
       this.dirty = true;
     });
@@ -119,46 +114,42 @@ export class GsPlayer extends HTMLElement {
 
   /** Seconds; NaN before the file is open. */
   get duration(): number {
-    return this.timeline?.duration ?? Number.NaN;
+    return this.playback.timeline?.duration ?? Number.NaN;
   }
 
   get currentTime(): number {
-    return Math.min(this.clock.at(seconds()), this.timeline?.duration ?? 0);
+    return Math.min(this.playback.clock.at(seconds()), this.playback.timeline?.duration ?? 0);
   }
 
   set currentTime(time: number) {
-    if (this.timeline === null || !Number.isFinite(time)) return;
-    this.isSeeking = true;
-    this.isEnded = false;
-    this.clock.set(Math.min(Math.max(0, time), this.timeline.duration), seconds());
-    this.say("seeking");
+    this.playback.seek(time, seconds());
     this.dirty = true;
   }
 
   get paused(): boolean {
-    return !this.playing;
+    return !this.playback.playing;
   }
 
   get ended(): boolean {
-    return this.isEnded;
+    return this.playback.ended;
   }
 
   get seeking(): boolean {
-    return this.isSeeking;
+    return this.playback.seeking;
   }
 
   /** Whether playing waits for data. */
   get waiting(): boolean {
-    return this.isWaiting;
+    return this.playback.waiting;
   }
 
   get playbackRate(): number {
-    return this.clock.rate;
+    return this.playback.clock.rate;
   }
 
   set playbackRate(rate: number) {
     if (!(rate >= 0.0625 && rate <= 16)) throw new RangeError("playbackRate is a number from 0.0625 to 16");
-    this.clock.setRate(rate, seconds());
+    this.playback.clock.setRate(rate, seconds());
     this.say("ratechange");
   }
 
@@ -167,21 +158,22 @@ export class GsPlayer extends HTMLElement {
   }
 
   get buffered(): TimeRanges {
-    return ranges(this.pipeline?.buffered() ?? []);
+    return ranges(this.playback.pipeline?.buffered() ?? []);
   }
 
   get frames(): number {
-    return this.timeline?.frames ?? 0;
+    return this.playback.timeline?.frames ?? 0;
   }
 
   /** The frame on screen, -1 before the first. Setting it seeks to that frame. */
   get frame(): number {
-    return this.shown?.frame ?? -1;
+    return this.playback.frame;
   }
 
   set frame(frame: number) {
-    if (this.timeline === null) return;
-    this.currentTime = this.timeline.timeOf(Math.min(Math.max(0, Math.round(frame)), this.frames - 1));
+    const { timeline } = this.playback;
+    if (timeline === null) return;
+    this.currentTime = timeline.timeOf(Math.min(Math.max(0, Math.round(frame)), timeline.frames - 1));
   }
 
   get camera(): CameraState {
@@ -194,18 +186,11 @@ export class GsPlayer extends HTMLElement {
   }
 
   async play(): Promise<void> {
-    if (this.isEnded) this.currentTime = 0;
-    if (this.playing) return;
-    this.playing = true;
-    this.say("play");
+    this.playback.play(seconds());
   }
 
   pause(): void {
-    if (!this.playing) return;
-    this.playing = false;
-    this.clock.stop(seconds());
-    this.setWaiting(false);
-    this.say("pause");
+    this.playback.pause(seconds());
   }
 
   /** The picture as it is, as a PNG. */
@@ -220,14 +205,15 @@ export class GsPlayer extends HTMLElement {
 
   /** For tests: every integer plane of the segment on screen. */
   debugPlanes(): Promise<Map<string, Int32Array>> {
-    return this.pipeline?.planes(Math.max(0, this.frame)) ?? Promise.resolve(new Map());
+    return this.playback.pipeline?.planes(Math.max(0, this.frame)) ?? Promise.resolve(new Map());
   }
 
   /** For the player's own display. */
   get stats(): Stats {
     const now = performance.now();
     this.drawn = this.drawn.filter((at) => now - at < 1000);
-    return { fps: this.drawn.length, splats: this.shown?.packed.count ?? 0, ...this.counted };
+    const { shown, dropped } = this.playback;
+    return { fps: this.drawn.length, splats: shown?.packed.count ?? 0, decodeMs: this.decodeMs, dropped };
   }
 
   resetCamera(): void {
@@ -251,8 +237,8 @@ export class GsPlayer extends HTMLElement {
   /** Report that nothing can be played. */
   fail(message: string): void {
     this.failure = { code: 4, message } as MediaError;
-    this.playing = false;
-    this.clock.stop(seconds());
+    this.playback.playing = false;
+    this.playback.clock.stop(seconds());
     this.shell.fail(message);
     this.say("error", { message });
   }
@@ -275,31 +261,24 @@ export class GsPlayer extends HTMLElement {
     if (name === "src" && this.isConnected) void this.load();
     else if (name === "poster") this.shell.poster(value);
     else if (name === "controls") this.shell.showControls(value !== null);
-    else if (name === "loop") this.dirty = true;
+    else if (name === "loop") this.playback.loop = value !== null;
   }
 
   private unload(): void {
+    this.playback.reset(seconds());
     this.source?.close();
-    this.pipeline?.close();
     this.workers?.stop();
     this.source = null;
-    this.pipeline = null;
     this.workers = null;
-    this.timeline = null;
     this.header = null;
-    this.shown = null;
     this.failure = null;
-    this.isEnded = false;
-    this.isSeeking = false;
     this.harmonicsGop = -1;
-    this.clock.stop(seconds());
-    this.clock.set(0, seconds());
   }
 
   private async load(): Promise<void> {
     this.unload();
     if (this.src === "") return;
-    this.playing = this.autoplay;
+    this.playback.playing = this.autoplay;
     this.shell.loading(true);
     this.say("loadstart");
     const url = new URL(this.src, document.baseURI);
@@ -331,7 +310,6 @@ export class GsPlayer extends HTMLElement {
     }
     if (timeline.frames === 0) throw new Error("This file has no frames.");
     this.header = header;
-    this.timeline = timeline;
     this.renderer!.compensated = header.kernel === "compensated";
     this.orbit.frame(header.center, header.radius, header.up, this.aspect());
     const workers = startWorkers();
@@ -343,7 +321,7 @@ export class GsPlayer extends HTMLElement {
         luma.close();
       },
     };
-    this.pipeline = new Pipeline(timeline, source, workers, {
+    const pipeline = new Pipeline(timeline, source, workers, {
       onchange: () => {
         this.dirty = true;
       },
@@ -351,25 +329,26 @@ export class GsPlayer extends HTMLElement {
       ondamaged: (gop, reason) => this.say("warning", { gop, message: `Segment ${gop} is left out: ${reason}` }),
       onfatal: (reason) => this.fail(reason),
       onreorder: (frame, order) => {
-        if (this.shown?.frame !== frame) return;
+        if (this.playback.frame !== frame) return;
         this.renderer?.reorder(order);
         this.dirty = true;
       },
       ondecoded: (milliseconds) => {
-        this.counted.decodeMs = milliseconds;
+        this.decodeMs = milliseconds;
       },
       luma: (units, width, height) => luma.decode(units, width, height),
     });
-    this.isSeeking = true; // up to the first picture
+    this.playback.begin(timeline, pipeline);
     this.say("durationchange");
     this.say("loadedmetadata");
-    if (this.playing) this.say("play");
+    if (this.playback.playing) this.say("play");
   }
 
   private grow(rows: Parameters<NonNullable<SegmentSource<Header>["onindex"]>>[0]): void {
     if (this.header === null) return;
-    this.timeline = new Timeline(rows, this.header.fps);
-    this.pipeline?.adopt(this.timeline);
+    const timeline = new Timeline(rows, this.header.fps);
+    this.playback.timeline = timeline;
+    this.playback.pipeline?.adopt(timeline);
     this.say("durationchange");
   }
 
@@ -381,105 +360,28 @@ export class GsPlayer extends HTMLElement {
     this.dispatchEvent(new CustomEvent(type, detail === undefined ? {} : { detail }));
   }
 
-  // ---- time -----------------------------------------------------------------------------------------------------
+  // ---- picture --------------------------------------------------------------------------------------------------
 
   private readonly tick = (): void => {
     this.loopHandle = requestAnimationFrame(this.tick);
-    if (this.timeline !== null && this.pipeline !== null && this.failure === null) {
-      this.advance(this.timeline, this.pipeline, seconds());
-    }
+    if (this.failure === null) this.playback.advance(seconds(), this.forward());
     if (this.dirty && this.renderer !== null) this.paint(this.renderer);
     this.shell.update();
   };
 
-  private advance(timeline: Timeline, pipeline: Pipeline, now: number): void {
-    let time = this.clock.at(now);
-    if (this.playing && this.loop && time >= timeline.duration) {
-      time %= timeline.duration;
-      this.clock.set(time, now);
-    }
-    const frame = timeline.frameAt(time);
-    const view = this.orbit.view();
-    pipeline.aim(frame, this.loop, view.rotation.slice(6, 9));
-    this.present(timeline, pipeline, frame, now);
-    if (this.playing && !this.loop && time >= timeline.duration) this.finish(timeline, pipeline, now);
-    if (this.playing && now - this.lastUpdate > TIMEUPDATE) {
-      this.lastUpdate = now;
-      this.say("timeupdate");
-    }
-  }
-
-  /** The end is reached: once its frame is on screen, playing stops. */
-  private finish(timeline: Timeline, pipeline: Pipeline, now: number): void {
-    const last = timeline.frames - 1;
-    if (!pipeline.isDamaged(last) && pipeline.take(last) !== this.shown) return;
-    this.playing = false;
-    this.isEnded = true;
-    this.clock.stop(now);
-    this.clock.set(timeline.duration, now);
-    this.say("timeupdate");
-    this.say("pause");
-    this.say("ended");
-  }
-
-  /** Show the frame that is due, or the newest before it, or wait. */
-  private present(timeline: Timeline, pipeline: Pipeline, frame: number, now: number): void {
-    const due = pipeline.take(frame);
-    const damaged = due === undefined && pipeline.isDamaged(frame);
-    if (due !== undefined && due !== this.shown) this.show(due, pipeline);
-    else if (due === undefined && !this.isSeeking && this.frame < frame) {
-      const late = pipeline.newest(this.frame + 1, frame);
-      if (late !== undefined) this.show(late, pipeline);
-    }
-    if ((due !== undefined || damaged) && this.isSeeking) this.arrived();
-    const lag = due !== undefined || damaged ? 0 : this.lagOf(timeline, frame);
-    if (this.isSeeking || lag > LAG) {
-      if (this.clock.running) this.clock.stop(now);
-      if (this.playing) this.setWaiting(true);
-    } else if (lag === 0 || !this.isWaiting) {
-      this.setWaiting(false);
-      if (this.playing) this.clock.start(now);
-    }
-  }
-
-  /** Seconds by which the picture is behind `frame`; across the end of a loop it counts as much. */
-  private lagOf(timeline: Timeline, frame: number): number {
-    const behind = frame - this.frame;
-    return (behind >= 0 ? behind : behind + timeline.frames) / timeline.fps;
-  }
-
-  private arrived(): void {
-    this.isSeeking = false;
-    this.shell.loading(false);
-    this.say("seeked");
-    this.say("timeupdate");
-  }
-
-  private setWaiting(waiting: boolean): void {
-    if (waiting === this.isWaiting) return;
-    this.isWaiting = waiting;
-    this.shell.loading(waiting);
-    if (waiting) this.say("waiting");
-    else if (this.playing) this.say("playing");
+  private forward(): Vec3 {
+    return this.orbit.view().rotation.slice(6, 9) as Vec3;
   }
 
   private show(ready: Ready, pipeline: Pipeline): void {
-    if (this.shown !== null && ready.frame > this.shown.frame + 1 && !this.isSeeking) {
-      this.counted.dropped += ready.frame - this.shown.frame - 1;
-    }
     let { packed } = ready;
     if (packed.harmonics === null && this.harmonicsGop !== ready.gop) {
       packed = { ...packed, harmonics: pipeline.harmonicsOf(ready.gop) };
     }
     this.harmonicsGop = ready.gop;
-    this.shown = ready;
-    pipeline.shown = ready.frame;
     this.renderer?.show(packed, ready.order);
     this.dirty = true;
-    this.say("framechange", { frame: ready.frame });
   }
-
-  // ---- picture --------------------------------------------------------------------------------------------------
 
   private aspect(): number {
     return this.clientWidth / Math.max(1, this.clientHeight) || 1;
@@ -496,22 +398,22 @@ export class GsPlayer extends HTMLElement {
   private paint(renderer: Renderer): void {
     this.dirty = false;
     this.fit();
-    const view = this.orbit.view();
-    renderer.draw(view);
+    renderer.draw(this.orbit.view());
     this.drawn.push(performance.now());
-    if (this.shown === null || this.pipeline === null) return;
-    const forward = view.rotation.slice(6, 9) as [number, number, number];
-    if (dot(forward, this.shown.forward as [number, number, number]) < RESORT) {
-      this.pipeline.resort(this.shown.frame, forward);
-    }
+    const { shown, pipeline } = this.playback;
+    if (shown === null || pipeline === null) return;
+    const forward = this.forward();
+    if (dot(forward, shown.forward as Vec3) < RESORT) pipeline.resort(shown.frame, forward);
   }
 
   /** Resolves when the frame on screen is sorted for the camera as it is. */
   private async sorted(): Promise<void> {
-    for (let tries = 0; tries < 100 && this.shown !== null && this.pipeline !== null; tries++) {
-      const forward = this.orbit.view().rotation.slice(6, 9) as [number, number, number];
-      if (dot(forward, this.shown.forward as [number, number, number]) >= 1 - 1e-12) return;
-      this.pipeline.resort(this.shown.frame, forward);
+    for (let tries = 0; tries < 100; tries++) {
+      const { shown, pipeline } = this.playback;
+      if (shown === null || pipeline === null) return;
+      const forward = this.forward();
+      if (dot(forward, shown.forward as Vec3) >= 1 - 1e-12) return;
+      pipeline.resort(shown.frame, forward);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

@@ -8,7 +8,8 @@ import type { SortReply, SortRequest } from "../sort/worker.js";
 import { type SegmentEntry, SourceError } from "../wire/source.js";
 
 const FRAMES_AHEAD = 4;
-const LOOK_AHEAD = 8; // seconds of segments
+const LOOK_AHEAD = 8; // seconds of segments fetched
+const DECODE_AHEAD = 1.5; // seconds of segments decoded, and never fewer than this and the next
 const BYTES_KEPT = 32 * 2 ** 20; // of compressed segments
 const DECODED_KEPT = 160 * 2 ** 20; // bytes of decoded segments: a short clip loops without decoding again
 const FETCHES = 2;
@@ -205,8 +206,9 @@ export class Pipeline {
     if (this.closed) return;
     const wanted = this.upcoming(LOOK_AHEAD);
     this.fetchAhead(wanted);
-    this.decodeAhead(wanted.slice(0, 2));
-    this.letGo(wanted);
+    const near = this.upcoming(DECODE_AHEAD);
+    this.decodeAhead(near);
+    this.letGo(wanted, near);
     this.rebuildAhead();
   }
 
@@ -275,9 +277,8 @@ export class Pipeline {
     }
   }
 
-  /** Decoded groups other than this and the next, frames that are past, and bytes beyond what is kept. */
-  private letGo(wanted: Group[]): void {
-    const near = new Set(wanted.slice(0, 2));
+  /** Decoded groups that are not near, frames that are past, and bytes beyond what is kept. */
+  private letGo(wanted: Group[], near: Group[]): void {
     let held = 0;
     let decoded = 0;
     for (const group of this.groups.values()) {
@@ -286,7 +287,7 @@ export class Pipeline {
     }
     for (const group of this.groups.values()) {
       if (decoded <= DECODED_KEPT) break;
-      if (group.state !== "decoded" || near.has(group)) continue;
+      if (group.state !== "decoded" || near.includes(group)) continue;
       decoded -= group.memory;
       Object.assign(group, { state: "none", ...FRESH });
       this.toDecode({ kind: "forget", gop: group.entry.gop });

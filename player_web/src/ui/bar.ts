@@ -6,17 +6,17 @@ import { type KeyActions, RATES, step, togglePlay } from "./keys.js";
 
 const SEEK_STEP = 1; // seconds, by arrow keys on the seek bar
 
-const MARKUP = `<div class="seek" role="slider" tabindex="0" aria-label="Seek" aria-valuemin="0">
+const MARKUP = `<div class="seek timed" role="slider" tabindex="0" aria-label="Seek" aria-valuemin="0">
   <div class="rail"><div class="buffers"></div><div class="played"></div></div><div class="knob"></div><div class="bubble"></div>
 </div>
 <div class="row">
-  <button data-do="play"></button>
-  <button data-do="back" class="wide" aria-label="One frame back" title="One frame back (,)">${ICONS.back}</button>
-  <button data-do="on" class="wide" aria-label="One frame on" title="One frame on (.)">${ICONS.forward}</button>
-  <div class="time"></div>
+  <button data-do="play" class="timed"></button>
+  <button data-do="back" class="wide timed" aria-label="One frame back" title="One frame back (,)">${ICONS.back}</button>
+  <button data-do="on" class="wide timed" aria-label="One frame on" title="One frame on (.)">${ICONS.forward}</button>
+  <div class="time timed"></div>
   <div class="space"></div>
-  <select class="rate" aria-label="Speed" title="Speed (&lt; &gt;)">${RATES.map((r) => `<option value="${r}">${r}×</option>`).join("")}</select>
-  <button data-do="loop" aria-label="Loop" title="Loop (l)">${ICONS.loop}</button>
+  <select class="rate timed" aria-label="Speed" title="Speed (&lt; &gt;)">${RATES.map((r) => `<option value="${r}">${r}×</option>`).join("")}</select>
+  <button data-do="loop" class="timed" aria-label="Loop" title="Loop (l)">${ICONS.loop}</button>
   <button data-do="home" aria-label="First view" title="First view (r)">${ICONS.home}</button>
   <button data-do="help" class="wide" aria-label="Keys" title="Keys (?)">${ICONS.help}</button>
   <button data-do="full"></button>
@@ -144,6 +144,9 @@ export class Bar {
       this.seek.setAttribute("aria-valuemax", duration.toFixed(1));
       this.seek.setAttribute("aria-valuenow", player.currentTime.toFixed(1));
       this.seek.setAttribute("aria-valuetext", `${now} of ${end}`);
+    });
+    this.set("still", String(player.frames === 1), (value) => {
+      this.root.classList.toggle("still", value === "true");
     });
     this.updateButtons();
     this.updateBuffers(duration);

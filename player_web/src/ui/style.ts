@@ -86,6 +86,8 @@ kbd { padding: 1px 7px; border-radius: 6px; border: 1px solid var(--line); backg
 dialog button { padding: 8px 18px; border-radius: 10px; background: rgba(255, 255, 255, .12); }
 .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
+.bar.still { width: fit-content; } .bar.still .timed, .bar.still .space { display: none; }
+
 @media (max-width: 560px) {
   .bar { left: max(8px, env(safe-area-inset-left)); right: max(8px, env(safe-area-inset-right));
     bottom: max(8px, env(safe-area-inset-bottom)); padding: 4px 6px 6px; }
