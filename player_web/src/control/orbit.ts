@@ -3,7 +3,7 @@
 import { add, cross, dot, lookAt, sub, times, unit, type Vec3, type View } from "../gl/camera.js";
 
 const MAX_PITCH = 1.55;
-const FIT = 0.86; // of the ball that is worth seeing: it is drawn around a box, whose corners are empty
+const FIT = 1; // room around the ball that is worth seeing
 
 export interface CameraState {
   eye: Vec3;
@@ -64,7 +64,8 @@ export class Orbit {
 
   /** Two axes square to `up`: towards the viewer at yaw 0, and to the right. */
   private axes(): [Vec3, Vec3] {
-    const towards: Vec3 = Math.abs(this.up[2]) > 0.9 ? [0, 1, 0] : [0, 0, -1];
+    // As the measure counts azimuths: from world +X, or +Y where up is near X.
+    const towards: Vec3 = Math.abs(this.up[0]) > 0.9 ? [0, 1, 0] : [1, 0, 0];
     const front = unit(sub(towards, times(this.up, dot(towards, this.up))));
     return [front, cross(this.up, front)];
   }
