@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gscodec.base.errors import BadInput, GscodecError
+from gscodec.base.errors import BadInput, GscodecError, LimitExceeded, Misuse, Truncated
 from gscodec.container.chunks import (
     CHUNK_HEAD,
     CHUNK_OVERHEAD,
+    FREE,
     HEAD,
     MAGIC,
     SEGM,
     SEGMENT_HEAD,
     check_chunk,
+    is_critical,
     read_chunk_head,
     read_segment_head,
 )
 from gscodec.container.file import GsvFile
 from gscodec.container.header import Header, read_header
 from gscodec.container.index import SegmentEntry
-from gscodec.container.reader import EndEvent, HeaderEvent, IndexEvent, Reader, SegmentEvent
+from gscodec.container.reader import DamageEvent, EndEvent, HeaderEvent, IndexEvent, Reader, SegmentEvent
 from gscodec.container.writer import GsvWriter
 
 __all__ = ["RepairReport", "VerifyReport", "repair", "verify"]
 
 FEED_BYTES = 1 << 20
+REPAIR_WORK = (
+    8  # bytes looked at for each byte of a file: false chunk heads could ask for the square of its length
+)
 
 
 @dataclass
@@ -41,7 +48,8 @@ class VerifyReport:
 
 @dataclass
 class RepairReport:
-    """What was saved. Lost frames: holes between segments, and the end where the header knows it."""
+    """What was saved. Lost frames: holes between segments, and the end where the header knows it.
+    Skipped bytes: those outside whole chunks, and whole segments that another one overlaps."""
 
     segments: int = 0
     frames: int = 0
@@ -56,13 +64,11 @@ def verify(path: str | Path, decode: Callable[[bytes], int] | None = None) -> Ve
     path = Path(path)
     if not path.is_file():
         raise BadInput("no such file", file=str(path))
-    reader = Reader()
     seen: list[SegmentEntry] = []
     indexes: list[list[SegmentEntry]] = []
     header: Header | None = None
-    ended = False
     try:
-        for event in _events(path, reader):
+        for event in _events(path):
             if isinstance(event, HeaderEvent):
                 header = event.header
             elif isinstance(event, SegmentEvent):
@@ -70,18 +76,19 @@ def verify(path: str | Path, decode: Callable[[bytes], int] | None = None) -> Ve
                 _try_decode(event, decode, report)
             elif isinstance(event, IndexEvent):
                 indexes.append(event.entries)
+            elif isinstance(event, DamageEvent):
+                report.problems.append(str(event.error))
             elif isinstance(event, EndEvent):
-                ended = True
+                _check_tables(header, seen, indexes, report)
     except GscodecError as error:
         report.problems.append(str(error))
     report.segments, report.bytes = len(seen), path.stat().st_size
     report.frames = sum(e.n_frames for e in seen if e.rung == (seen[0].rung if seen else 0))
-    if ended and not report.problems:
-        _check_tables(header, seen, indexes, report)
     return report
 
 
-def _events(path: Path, reader: Reader) -> Iterator[object]:
+def _events(path: Path) -> Iterator[object]:
+    reader = Reader(tolerant=True)
     with open(path, "rb") as file:
         while data := file.read(FEED_BYTES):
             reader.feed(data)
@@ -103,80 +110,134 @@ def _try_decode(event: SegmentEvent, decode: Callable[[bytes], int] | None, repo
         )
 
 
+def _place(entry: SegmentEntry) -> tuple[int, int]:
+    return entry.rung, entry.gop
+
+
 def _check_tables(
     header: Header | None, seen: list[SegmentEntry], indexes: list[list[SegmentEntry]], report: VerifyReport
 ) -> None:
-    key = lambda e: (e.rung, e.gop)  # noqa: E731
     if len(indexes) != 2 or indexes[0] != indexes[1]:
         report.problems.append("the two copies of the index are not there or differ")
-    if indexes and sorted(indexes[-1], key=key) != sorted(seen, key=key):
+    if indexes and sorted(indexes[-1], key=_place) != sorted(seen, key=_place):
         report.problems.append("index and segments differ")
     ends: dict[int, int] = {}
-    for e in sorted(seen, key=key):
-        if e.first_frame != ends.get(e.rung, 0):
-            report.problems.append(
-                f"frames {ends.get(e.rung, 0)} to {e.first_frame - 1} are missing in rung {e.rung}"
-            )
+    for e in sorted(seen, key=_place):
+        end = ends.get(e.rung, 0)
+        if e.first_frame > end:
+            report.problems.append(f"frames {end} to {e.first_frame - 1} are missing in rung {e.rung}")
+        elif e.first_frame < end:
+            report.problems.append(f"frames {e.first_frame} to {end - 1} come twice in rung {e.rung}")
         ends[e.rung] = e.first_frame + e.n_frames
     if header and any(end != header.frames for end in ends.values()):
         report.problems.append("the header's number of frames differs from the segments'")
 
 
-def repair(source: str | Path, target: str | Path) -> RepairReport:
-    """Save every whole segment of `source` into a new file. Raises BadInput where no header or no segment is whole."""
-    data = Path(source).read_bytes() if Path(source).is_file() else None
-    if data is None:
-        raise BadInput("no such file", file=str(source))
-    report = RepairReport()
+@dataclass
+class _Whole:
+    """What a scan found. A segment: (GOP's first frame, frames, offset, length) by rung."""
+
     header: Header | None = None
-    found: dict[tuple[int, int], tuple[int, int, bytes]] = {}
-    for kind, payload, at in _whole_chunks(data, report):
+    frames: int = 0
+    extras: list[tuple[bytes, int, int]] = field(default_factory=list)
+    segments: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+
+
+def repair(source: str | Path, target: str | Path) -> RepairReport:
+    """Save every whole segment of `source` into a new file; `source` is only read.
+
+    Raises BadInput where no header or no segment is whole, LimitExceeded where a hostile file asks for endless work.
+    """
+    source, target = Path(source), Path(target)
+    if not source.is_file():
+        raise BadInput("no such file", file=str(source))
+    if target.exists() and target.samefile(source):
+        raise Misuse("a file can't be repaired onto itself", file=str(source))
+    if source.stat().st_size == 0:
+        raise BadInput("beyond repair: the file is empty", file=str(source))
+    report = RepairReport()
+    with open(source, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        whole = _scan(data, report)
+        if whole.header is None or not whole.segments:
+            missing = "header" if whole.header is None else "segment"
+            raise BadInput(f"beyond repair: no whole {missing}", file=str(source))
+        # Not OUT.gsv.part: that may well be the source.
+        writer = GsvWriter(target, whole.header, part=Path(f"{target}.repair"))
         try:
-            if kind == HEAD and header is None:
-                header = read_header(payload)
-            elif kind == SEGM:
-                rung, gop, first, n_frames = read_segment_head(payload, at)
-                found.setdefault((rung, first), (gop, n_frames, payload[SEGMENT_HEAD.size :]))
-        except GscodecError:
-            continue
-    if header is None or not found:
-        raise BadInput(
-            "beyond repair: no whole " + ("header" if header is None else "segment"), file=str(source)
-        )
-    writer = GsvWriter(target, header)
-    try:
-        for (rung, first), (_, n_frames, payload) in sorted(found.items()):
-            writer.add_segment(payload, rung=rung, first_frame=first, n_frames=n_frames)
-        writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
+            _write(writer, whole, data, report)
+        except BaseException:
+            writer.abort()
+            raise
     saved = GsvFile.open(target)
     rung = min(e.rung for e in saved.index)
     report.segments = len(saved.index)
     report.frames = sum(e.n_frames for e in saved.index if e.rung == rung)
-    report.lost_frames = max(header.frames, saved.header.frames) - report.frames
+    report.lost_frames = max(whole.frames, saved.header.frames) - report.frames
     return report
 
 
-def _whole_chunks(data: bytes, report: RepairReport) -> Iterator[tuple[bytes, bytes, int]]:
-    """Chunks with a right checksum; between them, the next place that looks like one is searched."""
-    at = len(MAGIC) if data[:8] == MAGIC else 0
-    while at + CHUNK_OVERHEAD <= len(data):
+def _write(writer: GsvWriter, whole: _Whole, data: mmap.mmap, report: RepairReport) -> None:
+    for kind, offset, length in whole.extras:
+        writer.add_chunk(kind, data[offset : offset + length])
+    for rung, places in sorted(whole.segments.items()):
+        end = 0
+        for first, n_frames, offset, length in sorted(places):
+            if first < end:
+                report.skipped_bytes += length
+                continue
+            writer.add_segment(
+                data[offset : offset + length], rung=rung, first_frame=first, n_frames=n_frames
+            )
+            end = first + n_frames
+    writer.finish()
+
+
+def _scan(data: mmap.mmap, report: RepairReport) -> _Whole:
+    whole = _Whole()
+    for kind, at, payload in _whole_chunks(data, report):
+        offset = at + CHUNK_HEAD.size
+        try:
+            if kind == HEAD:  # the last one counts
+                whole.header = read_header(payload)
+                whole.frames = max(whole.frames, whole.header.frames)
+            elif kind == SEGM:
+                rung, _, first, n_frames = read_segment_head(payload, at)
+                skip = SEGMENT_HEAD.size
+                place = first, n_frames, offset + skip, len(payload) - skip
+                whole.segments.setdefault(rung, []).append(place)
+            elif not is_critical(kind) and kind != FREE:
+                whole.extras.append((kind, offset, len(payload)))
+        except GscodecError:
+            report.skipped_bytes += len(payload) + CHUNK_OVERHEAD
+    return whole
+
+
+def _whole_chunks(data: mmap.mmap, report: RepairReport) -> Iterator[tuple[bytes, int, bytes]]:
+    """(type, offset, payload) of chunks with a right checksum; behind damage, the next that looks like one is tried."""
+    like_a_chunk = re.compile(b"HEAD|SEGM|INDX|FOOT")
+    at = len(MAGIC) if data[: len(MAGIC)] == MAGIC else 0
+    end = len(data) - (len(MAGIC) if data[-len(MAGIC) :] == MAGIC else 0)
+    work = REPAIR_WORK * len(data)
+    while at < end:
+        if end - at < CHUNK_OVERHEAD:
+            report.skipped_bytes += end - at
+            return
         try:
             head = data[at : at + CHUNK_HEAD.size]
             kind, length = read_chunk_head(head, at)
-            end = at + CHUNK_HEAD.size + length
-            payload, crc = data[at + CHUNK_HEAD.size : end], data[end : end + 4]
-            if len(crc) == 4:
-                check_chunk(head, payload, crc, at)
-                yield kind, payload, at
-                at = end + 4
-                continue
-        except GscodecError:
-            pass
-        places = [p for p in (data.find(SEGM, at + 1), data.find(HEAD, at + 1)) if p >= 0]
-        following = min(places) if places else len(data)
-        if data[at : at + 8] != MAGIC:
+            after = at + length + CHUNK_OVERHEAD
+            if after > end:
+                raise Truncated("chunk reaches beyond the file", offset=at)
+            work -= length
+            payload = data[at + CHUNK_HEAD.size : after - 4] if work >= 0 else b""
+            check_chunk(head, payload, data[after - 4 : after], at)
+        except BadInput:
+            if work < 0:
+                raise LimitExceeded("too many false chunks to look through", offset=at) from None
+            found = like_a_chunk.search(data, at + 1, end)
+            following = found.start() if found else end
             report.skipped_bytes += following - at
-        at = following
+            at = following
+            continue
+        yield kind, at, payload
+        at = after

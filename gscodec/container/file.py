@@ -114,8 +114,8 @@ class GsvFile:
 
     @classmethod
     def _scan(cls, path: Path, file: BinaryIO, size: int) -> GsvFile:
-        """A growing file: the whole chunks so far; a last one that is not whole yet is left aside."""
-        reader, header, entries = Reader(), None, []
+        """A growing file: the whole chunks so far; damaged ones, and a last one that is not whole yet, are left aside."""
+        reader, header, entries = Reader(tolerant=True), None, []
         file.seek(0)
         while data := file.read(SCAN_BYTES):
             reader.feed(data)

@@ -1,16 +1,18 @@
-"""INDX: where each segment's bytes lie (SPEC.md 3.3). An hour of one-second GOPs is about 40 KB."""
+"""INDX: where each segment's bytes lie (SPEC.md 3.3). An hour of one-second GOPs is about 25 KB."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gscodec.base.errors import BadInput, Truncated, Unsupported
+from gscodec.base.errors import BadInput, LimitExceeded, Truncated, Unsupported
+from gscodec.base.limits import MAX_CHUNK_BYTES
 from gscodec.container.chunks import MAX_FRAME
 from gscodec.container.header import unzip, zip_bytes
 
 __all__ = ["SegmentEntry", "read_index", "write_index"]
 
 INDEX_VERSION = 1
+MAX_ENTRIES = 1 << 19  # six rungs of a day of one-second GOPs; some 100 MB of Python objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class _Numbers:
 
     def uv(self) -> int:
         value = 0
-        for i in range(8):
+        for i in range(7):
             if self.at >= len(self.data):
                 raise Truncated("index ends too early", chunk="INDX")
             byte = self.data[self.at]
@@ -51,7 +53,7 @@ class _Numbers:
                 if value > MAX_FRAME:
                     raise BadInput("number too large", chunk="INDX", value=value)
                 return value
-        raise BadInput("number longer than eight bytes", chunk="INDX")
+        raise BadInput("number longer than seven bytes", chunk="INDX")
 
     def u32(self) -> int:
         if self.at + 4 > len(self.data):
@@ -82,6 +84,22 @@ def write_index(entries: list[SegmentEntry]) -> bytes:
     return zip_bytes(bytes(out))
 
 
+def _read_rung(n: _Numbers, rung: int, count: int) -> list[SegmentEntry]:
+    out: list[SegmentEntry] = []
+    frame = end = gop = 0
+    for _ in range(count):
+        gop, first, n_frames = gop + n.uv(), frame + n.uv(), n.uv()
+        offset, length = end + n.uv(), n.uv()
+        frame, end = first + n_frames, offset + length
+        if not 0 < n_frames <= 0xFFFF or gop > 0xFFFFFFFF or max(frame, end) > MAX_FRAME:
+            raise BadInput("entry out of range", chunk="INDX", rung=rung, gop=gop)
+        if length > MAX_CHUNK_BYTES:
+            raise LimitExceeded("segment too long", chunk="INDX", rung=rung, gop=gop, length=length)
+        out.append(SegmentEntry(rung, gop, first, n_frames, offset, length, n.u32()))
+        gop += 1
+    return out
+
+
 def read_index(payload: bytes) -> list[SegmentEntry]:
     """Raises BadInput and its kin. Entries' offsets rise within a rung; the caller checks them against the file."""
     data = unzip(payload, "INDX")
@@ -91,16 +109,15 @@ def read_index(payload: bytes) -> list[SegmentEntry]:
         raise Unsupported("index version not read here", chunk="INDX", version=data[0])
     n = _Numbers(data[1:])
     out: list[SegmentEntry] = []
+    rungs: set[int] = set()
     for _ in range(n.uv()):
         rung, count = n.uv(), n.uv()
-        frame = end = gop = 0
-        for _ in range(count):
-            gop, first, n_frames = gop + n.uv(), frame + n.uv(), n.uv()
-            offset, length = end + n.uv(), n.uv()
-            if n_frames == 0:
-                raise BadInput("segment without frames", chunk="INDX", gop=gop)
-            out.append(SegmentEntry(rung, gop, first, n_frames, offset, length, n.u32()))
-            frame, end, gop = first + n_frames, offset + length, gop + 1
+        if rung in rungs or rung > 0xFFFF:
+            raise BadInput("rung out of range or twice the same", chunk="INDX", rung=rung)
+        if len(out) + count > MAX_ENTRIES:
+            raise LimitExceeded("too many segments", chunk="INDX", asked=len(out) + count)
+        rungs.add(rung)
+        out += _read_rung(n, rung, count)
     if n.at != len(n.data):
         raise BadInput("bytes left over in the index", chunk="INDX")
     return out

@@ -25,7 +25,7 @@ from gscodec.container.crc32c import crc32c
 from gscodec.container.header import Header, read_header
 from gscodec.container.index import SegmentEntry, read_index
 
-__all__ = ["ChunkEvent", "EndEvent", "HeaderEvent", "IndexEvent", "Reader", "SegmentEvent"]
+__all__ = ["ChunkEvent", "DamageEvent", "EndEvent", "HeaderEvent", "IndexEvent", "Reader", "SegmentEvent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,14 @@ class ChunkEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DamageEvent:
+    """A chunk whose checksum differs; only a tolerant reader goes on behind it."""
+
+    error: BadInput
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndEvent:
     """The footer and the closing magic: the file is whole."""
 
@@ -63,14 +71,19 @@ class EndEvent:
     length: int
 
 
-Event = HeaderEvent | SegmentEvent | IndexEvent | ChunkEvent | EndEvent
+Event = HeaderEvent | SegmentEvent | IndexEvent | ChunkEvent | DamageEvent | EndEvent
 
 
 class Reader:
-    """Feed bytes, drain events. After an error the reader is dead; the events before it stay valid."""
+    """Feed bytes, drain events. After an error the reader is dead; the events before it stay valid.
 
-    def __init__(self) -> None:
+    `tolerant`: a chunk whose checksum differs becomes a DamageEvent, and reading goes on behind it.
+    """
+
+    def __init__(self, *, tolerant: bool = False) -> None:
+        self._tolerant = tolerant
         self._buffer = bytearray()
+        self._index_offset: int | None = None
         self.offset = 0  # of the buffer's first byte in the file
         self._state = "magic"
         self._end: EndEvent | None = None
@@ -116,7 +129,12 @@ class Reader:
             return None
         at = self.offset
         head, payload, crc = self._take(CHUNK_HEAD.size), self._take(length), self._take(4)
-        check_chunk(head, payload, crc, at)
+        try:
+            check_chunk(head, payload, crc, at)
+        except BadInput as error:
+            if not self._tolerant:
+                raise
+            return DamageEvent(error, at)
         return self._event(kind, payload, at)
 
     def _event(self, kind: bytes, payload: bytes, at: int) -> Event | bool:
@@ -133,9 +151,12 @@ class Reader:
                 SegmentEntry(rung, gop, first, n_frames, offset, len(body), crc32c(body)), body
             )
         if kind == INDX:
+            self._index_offset = at
             return IndexEvent(read_index(payload), at)
         if kind == FOOT:
             self._end = read_footer(payload, at)
+            if self._end != EndEvent(self._index_offset or 0, self.offset + len(MAGIC)):
+                raise BadInput("footer differs from the file", chunk="FOOT", offset=at)
             self._state = "tail"
             return True
         if is_critical(kind):

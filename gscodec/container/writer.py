@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from gscodec.base.errors import Misuse
+from gscodec.base.limits import MAX_CHUNK_BYTES
 from gscodec.container.chunks import (
     CHUNK_HEAD,
     CHUNK_OVERHEAD,
@@ -28,7 +29,7 @@ from gscodec.container.index import SegmentEntry, write_index
 
 __all__ = ["GsvWriter", "part_path"]
 
-COPY_BYTES = 1 << 20
+MAX_SEGMENT_BYTES = MAX_CHUNK_BYTES - SEGMENT_HEAD.size
 
 
 def part_path(path: str | Path) -> Path:
@@ -43,11 +44,13 @@ class GsvWriter:
     front of the segments (and again behind them), so that a player needs one read before the first segment.
     """
 
-    def __init__(self, path: str | Path, header: Header) -> None:
-        self.path, self.part = Path(path), part_path(path)
+    def __init__(self, path: str | Path, header: Header, *, part: Path | None = None) -> None:
+        """`part`: where the growing file stands, if not at `part_path`."""
+        self.path, self.part = Path(path), part or part_path(path)
         self.header = header
         self.entries: list[SegmentEntry] = []
         self.extras: list[bytes] = []
+        self._last: dict[int, SegmentEntry] = {}  # of each rung
         self._file = open(self.part, "w+b")  # noqa: SIM115 (closed by finish or abort)
         self._at = 0
         try:
@@ -65,16 +68,19 @@ class GsvWriter:
 
     def add_segment(self, payload: bytes, *, first_frame: int, n_frames: int, rung: int = 0) -> SegmentEntry:
         """Append one segment; frames of a rung come in order."""
-        mine = [e for e in self.entries if e.rung == rung]
-        if mine and first_frame < mine[-1].first_frame + mine[-1].n_frames:
+        if not 0 < n_frames <= 0xFFFF or not 0 <= rung <= 0xFFFF or len(payload) > MAX_SEGMENT_BYTES:
+            raise Misuse("segment out of range", rung=rung, n_frames=n_frames, length=len(payload))
+        last = self._last.get(rung)
+        if last and first_frame < last.first_frame + last.n_frames:
             raise Misuse(
                 "segments of a rung must come in order of frames", rung=rung, first_frame=first_frame
             )
-        gop = mine[-1].gop + 1 if mine else 0
+        gop = last.gop + 1 if last else 0
         at = self._write(write_segment_chunk(payload, rung, gop, first_frame, n_frames))
         offset = at + CHUNK_HEAD.size + SEGMENT_HEAD.size
         entry = SegmentEntry(rung, gop, first_frame, n_frames, offset, len(payload), crc32c(payload))
         self.entries.append(entry)
+        self._last[rung] = entry
         return entry
 
     def add_chunk(self, kind: bytes, payload: bytes) -> None:
@@ -95,6 +101,7 @@ class GsvWriter:
                 out.flush()
                 os.fsync(out.fileno())
             os.replace(final, self.path)
+            _sync_folder(self.path.parent)
         except BaseException:
             final.unlink(missing_ok=True)
             raise
@@ -143,3 +150,14 @@ class GsvWriter:
         """Leave nothing behind."""
         self._file.close()
         self.part.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename last through a power cut, where the system opens folders."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
