@@ -42,7 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 TIMED = ("video", "video, preset fast")  # rows that have a row of seconds of the encode below
 PEER = "V3-like peer"
 PEER_STRONGER = "V3-like peer, constant channels held"
-QUALITY_KNOB = Knob(db_per_step=0.25, low=0, high=100, start=52)
+QUALITY_KNOB = Knob(db_per_step=0.25, low=0, high=100, start=45)
 QP_KNOB = Knob(db_per_step=-0.85, low=1, high=51, start=22, whole=True)
 
 
