@@ -1,1 +1,1 @@
-"""TODO."""
+"""Errors, limits, progress and compiled kernels: what every layer may use; imports nothing of ours."""
