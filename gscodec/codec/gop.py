@@ -46,7 +46,6 @@ PRESET_EFFORT = {
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
-FOREGROUND = 1 / 255  # DESIGN's measure: pixels where either picture has more alpha
 
 
 @dataclass
@@ -166,25 +165,16 @@ class _Check:
 
     def measure(self, gop: Gop) -> tuple[float, float]:
         """(mean, worst) dB."""
+        from gscodec.render.metrics import psnr
+
         values = []
         for t in self.times:
             got = gop.frame(t)
             values += [
-                _psnr(*want, *self._render(got, camera))
+                psnr(want, self._render(got, camera))
                 for want, camera in zip(self.want[t], self.cameras, strict=True)
             ]
         return float(np.mean(values)), float(np.min(values))
-
-
-def _psnr(rgb_a: np.ndarray, alpha_a: np.ndarray, rgb_b: np.ndarray, alpha_b: np.ndarray) -> float:
-    seen = (alpha_a > FOREGROUND) | (alpha_b > FOREGROUND)
-    if not seen.any():
-        return PSNR_CAP
-    black = np.clip(rgb_a[seen], 0, 1) - np.clip(rgb_b[seen], 0, 1)
-    white_a = np.clip(rgb_a[seen] + 1 - alpha_a[seen][:, None], 0, 1)
-    white = white_a - np.clip(rgb_b[seen] + 1 - alpha_b[seen][:, None], 0, 1)
-    mse = 0.5 * float((black**2).mean() + (white**2).mean())
-    return min(PSNR_CAP, -10 * float(np.log10(max(mse, 1e-30))))
 
 
 def _search(

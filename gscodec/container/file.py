@@ -17,6 +17,7 @@ from gscodec.container.chunks import (
     MAGIC,
     check_chunk,
     check_magic,
+    is_critical,
     read_chunk_head,
 )
 from gscodec.container.crc32c import crc32c
@@ -32,10 +33,10 @@ SCAN_BYTES = 1 << 20
 
 def read_chunk_at(file: BinaryIO, offset: int, size: int) -> tuple[bytes, bytes]:
     """(type, payload) of the chunk at `offset` of a file of `size` bytes."""
+    if offset + CHUNK_HEAD.size > size:  # also: seek takes no offset of 2^63 and more
+        raise Truncated("chunk head", offset=offset)
     file.seek(offset)
     head = file.read(CHUNK_HEAD.size)
-    if len(head) < CHUNK_HEAD.size:
-        raise Truncated("chunk head", offset=offset)
     kind, length = read_chunk_head(head, offset)
     if offset + length + CHUNK_OVERHEAD > size:
         raise Truncated("chunk reaches beyond the file", chunk=kind.decode(), offset=offset, length=length)
@@ -83,15 +84,13 @@ class GsvFile:
         if kind != HEAD:
             raise BadInput("the header does not come first", chunk=kind.decode(), offset=8)
         header = read_header(payload)
-        kind, payload = read_chunk_at(file, end.index_offset, size)
-        if kind != INDX:
-            raise BadInput(
-                "the footer does not point at an index", chunk=kind.decode(), offset=end.index_offset
-            )
-        index = read_index(payload)
-        for e in index:
-            if e.offset + e.length > size:
-                raise BadInput("index points beyond the file", chunk="INDX", gop=e.gop, offset=e.offset)
+        try:
+            index = _index_at(file, end.index_offset, size)
+        except BadInput:
+            front = _front_index(file, size)
+            if front is None or front == end.index_offset:
+                raise
+            index = _index_at(file, front, size)
         return cls(path, header, index, size, True)
 
     @staticmethod
@@ -138,3 +137,28 @@ class GsvFile:
         if crc32c(data) != entry.crc:
             raise BadInput("segment is damaged", file=str(self.path), gop=entry.gop, offset=entry.offset)
         return data
+
+
+def _index_at(file: BinaryIO, offset: int, size: int) -> list[SegmentEntry]:
+    kind, payload = read_chunk_at(file, offset, size)
+    if kind != INDX:
+        raise BadInput("no index where one is said to be", chunk=kind.decode(), offset=offset)
+    index = read_index(payload)
+    for e in index:
+        if e.offset + e.length > size:
+            raise BadInput("index points beyond the file", chunk="INDX", gop=e.gop, offset=e.offset)
+    return index
+
+
+def _front_index(file: BinaryIO, size: int) -> int | None:
+    """Where the copy of the index in front of the segments lies, None where there is none."""
+    at = len(MAGIC)
+    while at + CHUNK_OVERHEAD <= size:
+        file.seek(at)
+        kind, length = read_chunk_head(file.read(CHUNK_HEAD.size), at)
+        if kind == INDX:
+            return at
+        if kind != HEAD and is_critical(kind):
+            return None
+        at += length + CHUNK_OVERHEAD
+    return None
