@@ -1,22 +1,20 @@
 /** <gs-player>: plays .gsv volumetric video. It speaks like a media element. */
 
 import type { Header } from "./container/header.js";
-import { openContainer, parseHeader } from "./container/open.js";
 import { type CameraState, Orbit } from "./control/orbit.js";
 import { Timeline } from "./control/timeline.js";
 import { dot, type Vec3 } from "./gl/camera.js";
 import { Renderer } from "./gl/renderer.js";
 import { Pipeline, type Ready } from "./player/pipeline.js";
 import { Playback } from "./player/playback.js";
+import { explain, openSource } from "./player/sources.js";
 import { type StartedWorkers, startWorkers } from "./player/workers.js";
 import { Gestures } from "./ui/gestures.js";
 import { Shell } from "./ui/shell.js";
 import { WorkerLuma } from "./video/client.js";
 import { ElementLuma } from "./video/mse.js";
 import { webCodecsAvailable } from "./video/webcodecs.js";
-import { HttpRangeSource } from "./wire/http.js";
-import { type SegmentSource, SourceError, type SourceState } from "./wire/source.js";
-import { WebSocketSource } from "./wire/websocket.js";
+import type { SegmentSource, SourceState } from "./wire/source.js";
 
 const MAX_RATIO = 2; // device pixels a CSS pixel: beyond, nobody sees more
 const RESORT = 0.9998; // cosine between the camera's axis and the one that a frame is sorted for
@@ -58,7 +56,10 @@ export class GsPlayer extends HTMLElement {
     super();
     this.shell = new Shell(this);
     this.playback = new Playback({
-      say: (type, detail) => this.say(type, detail),
+      say: (type, detail) => {
+        this.dirty ||= type === "pause"; // what stands still is drawn at its best
+        this.say(type, detail);
+      },
       show: (ready, pipeline) => this.show(ready, pipeline),
       loading: (on) => this.shell.loading(on),
     });
@@ -282,7 +283,7 @@ export class GsPlayer extends HTMLElement {
     this.shell.loading(true);
     this.say("loadstart");
     const url = new URL(this.src, document.baseURI);
-    const source = open(url);
+    const source = openSource(url);
     this.source = source;
     source.onstate = (state) => this.sourceState(state);
     try {
@@ -398,7 +399,7 @@ export class GsPlayer extends HTMLElement {
   private paint(renderer: Renderer): void {
     this.dirty = false;
     this.fit();
-    renderer.draw(this.orbit.view());
+    renderer.draw(this.orbit.view(), this.playback.playing);
     this.drawn.push(performance.now());
     const { shown, pipeline } = this.playback;
     if (shown === null || pipeline === null) return;
@@ -417,21 +418,6 @@ export class GsPlayer extends HTMLElement {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
-}
-
-function explain(error: unknown): string {
-  if (error instanceof SourceError && error.code === "missing") return `The video isn't there: ${error.message}.`;
-  const text = error instanceof Error ? error.message : String(error);
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
-}
-
-/** Web sockets by their scheme or their place on our server; else byte ranges. */
-function open(url: URL): SegmentSource<Header> {
-  if (url.protocol === "ws:" || url.protocol === "wss:" || url.pathname.startsWith("/ws/")) {
-    url.protocol = url.protocol.replace("http", "ws");
-    return new WebSocketSource<Header>(url.href, { parseHeader });
-  }
-  return new HttpRangeSource<Header>(url.href, openContainer);
 }
 
 if (customElements.get("gs-player") === undefined) customElements.define("gs-player", GsPlayer);

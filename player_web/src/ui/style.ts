@@ -27,7 +27,7 @@ canvas:focus-visible { box-shadow: inset 0 0 0 2px var(--accent); }
 .failure svg { width: 40px; height: 40px; color: #ffb4a8; }
 .failure p { margin: 0; max-width: 46ch; font-size: 16px; text-wrap: balance; }
 
-.big { position: absolute; left: 50%; top: 50%; width: 84px; height: 84px; margin: -42px; border-radius: 50%;
+.big { position: absolute; display: grid; place-items: center; left: 50%; top: 50%; width: 84px; height: 84px; margin: -42px; border-radius: 50%;
   background: var(--glass); border: 1px solid var(--line); backdrop-filter: blur(18px); -webkit-backdrop-filter: blur(18px); }
 .big svg { width: 36px; height: 36px; }
 

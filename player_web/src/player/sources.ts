@@ -1,0 +1,22 @@
+/** Where a file's segments come from, by its address, and what to tell people when they don't come. */
+
+import type { Header } from "../container/header.js";
+import { openContainer, parseHeader } from "../container/open.js";
+import { HttpRangeSource } from "../wire/http.js";
+import { type SegmentSource, SourceError } from "../wire/source.js";
+import { WebSocketSource } from "../wire/websocket.js";
+
+export function explain(error: unknown): string {
+  if (error instanceof SourceError && error.code === "missing") return `The video isn't there: ${error.message}.`;
+  const text = error instanceof Error ? error.message : String(error);
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
+/** Web sockets by their scheme or their place on our server; else byte ranges. */
+export function openSource(url: URL): SegmentSource<Header> {
+  if (url.protocol === "ws:" || url.protocol === "wss:" || url.pathname.startsWith("/ws/")) {
+    url.protocol = url.protocol.replace("http", "ws");
+    return new WebSocketSource<Header>(url.href, { parseHeader });
+  }
+  return new HttpRangeSource<Header>(url.href, openContainer);
+}
