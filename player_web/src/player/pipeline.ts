@@ -254,6 +254,7 @@ export class Pipeline {
   private fetchFailed(group: Group, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     if (error instanceof SourceError && error.code !== "unreadable" && error.code !== "closed") {
+      this.closed = true; // else the next try would follow at once, and fail alike
       this.hooks.onfatal(reason);
     } else {
       this.damaged(group, reason);

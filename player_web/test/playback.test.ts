@@ -1,0 +1,163 @@
+/** Playing without a browser: workers and source are stand-ins that answer when told to. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Timeline } from "../src/control/timeline.js";
+import type { DecodeRequest } from "../src/decode/messages.js";
+import { type Hooks, Pipeline } from "../src/player/pipeline.js";
+import { Playback } from "../src/player/playback.js";
+import type { SortRequest } from "../src/sort/worker.js";
+import { SourceError } from "../src/wire/source.js";
+
+const FPS = 10;
+const FRAMES = 5; // of a segment
+const index = Array.from({ length: 4 }, (_, gop) => ({
+  rung: 0,
+  gop,
+  firstFrame: gop * FRAMES,
+  nFrames: FRAMES,
+  length: 8,
+  crc: 0,
+}));
+
+interface Options {
+  damaged?: number[];
+  /** Segments that don't come before they are released. */
+  held?: number[];
+}
+
+/** A player's inside with everything around it made up; `run` lets time pass. */
+function player(options: Options = {}) {
+  const said: string[] = [];
+  const held = new Map<number, () => void>();
+  const fetched: number[] = [];
+  const stub = (answer: (data: never, reply: (data: unknown) => void) => void) => {
+    const worker = {
+      onmessage: null as ((event: { data: unknown }) => void) | null,
+      postMessage: (data: never) => answer(data, (reply) => queueMicrotask(() => worker.onmessage?.({ data: reply }))),
+    };
+    return worker as unknown as Worker;
+  };
+  const decode = () =>
+    stub((data: DecodeRequest, reply) => {
+      if (data.kind === "segment" && options.damaged?.includes(data.gop)) {
+        reply({ kind: "damaged", gop: data.gop, reason: "made up" });
+      } else if (data.kind === "segment") {
+        reply({ kind: "segment", gop: data.gop, frames: FRAMES, count: 1, bytes: 1, milliseconds: 1 });
+      } else if (data.kind === "frame") {
+        const floats = () => new Float32Array(3);
+        const frame = { count: 1, shCount: 1, splats: floats(), harmonics: null, means: floats() };
+        reply({ kind: "frame", gop: data.gop, index: data.index, ticket: data.ticket, frame });
+      }
+    });
+  const sort = stub((data: SortRequest, reply) => {
+    if (data.kind === "sort") reply({ frame: data.frame, forward: data.forward, order: new Uint32Array(6) });
+  });
+  const source = {
+    fetchSegment: async (gop: number) => {
+      fetched.push(gop);
+      if (options.held?.includes(gop)) await new Promise<void>((resolve) => held.set(gop, resolve));
+      return new Uint8Array(8);
+    },
+  };
+  const hooks: Hooks = {
+    onchange: () => {},
+    onprogress: () => {},
+    ondamaged: (gop) => said.push(`damaged ${gop}`),
+    onfatal: (reason) => said.push(`fatal ${reason}`),
+    onreorder: () => {},
+    ondecoded: () => {},
+    luma: () => Promise.reject(new Error("no video here")),
+  };
+  const shown: number[] = [];
+  const playback = new Playback({
+    say: (type) => ["timeupdate", "framechange"].includes(type) || said.push(type),
+    show: (ready) => shown.push(ready.frame),
+    loading: () => {},
+  });
+  const timeline = new Timeline(index, FPS);
+  playback.begin(timeline, new Pipeline(timeline, source, { decode: [decode(), decode()], sort }, hooks));
+  let now = 0;
+  const run = async (seconds: number) => {
+    for (const end = now + seconds; now < end - 1e-9; now += 0.02) {
+      playback.advance(now, [0, 0, 1]);
+      await new Promise((resolve) => setImmediate(resolve)); // the stand-ins answer
+    }
+    return now;
+  };
+  return { playback, run, said, shown, held, fetched, now: () => now };
+}
+
+test("every frame is shown once, in order, and then it has ended", async () => {
+  const { playback, run, said, shown, now } = player();
+  await run(0.1);
+  playback.play(now());
+  await run(3);
+  assert.deepEqual(shown, [...Array(20).keys()]);
+  assert.deepEqual(
+    said,
+    ["seeked", "play", "pause", "ended"].filter((type) => said.includes(type)),
+  );
+  assert.equal(playback.ended, true);
+});
+
+test("a loop goes on at the start without fetching again", async () => {
+  const { playback, run, shown, fetched, now } = player();
+  playback.loop = true;
+  playback.play(now());
+  await run(4.6);
+  assert.deepEqual(shown.slice(18, 23), [18, 19, 0, 1, 2]);
+  assert.deepEqual([...fetched].sort(), [0, 1, 2, 3]);
+});
+
+test("a damaged segment is told and passed over in its own time", async () => {
+  const { playback, run, said, shown, now } = player({ damaged: [1] });
+  playback.play(now());
+  await run(3);
+  assert.ok(said.includes("damaged 1"));
+  assert.ok(!said.includes("waiting") || said.indexOf("waiting") < said.indexOf("seeked"));
+  assert.deepEqual(
+    shown,
+    [...Array(20).keys()].filter((frame) => frame < 5 || frame > 9),
+  );
+});
+
+test("time stands while a segment does not come, and goes on with it", async () => {
+  const { playback, run, said, held, now } = player({ held: [2] });
+  playback.play(now());
+  await run(3);
+  assert.equal(playback.waiting, true);
+  assert.ok(playback.clock.at(now()) < 1.4);
+  held.get(2)?.();
+  await run(2);
+  assert.equal(playback.ended, true);
+  assert.deepEqual(said.slice(-4), ["waiting", "playing", "pause", "ended"]);
+});
+
+test("a seek shows its frame although playing is paused", async () => {
+  const { playback, run, said, now } = player();
+  await run(0.2);
+  playback.seek(1.35, now());
+  await run(0.2);
+  assert.equal(playback.frame, 13);
+  assert.deepEqual(said, ["seeked", "seeking", "seeked"]);
+  playback.seek(0.2, now());
+  await run(0.2);
+  assert.equal(playback.frame, 2);
+});
+
+test("a source that gives up is fatal, a segment that its server can't read is not", async () => {
+  const timeline = new Timeline(index, FPS);
+  const told: string[] = [];
+  const worker = { postMessage: () => {} } as unknown as Worker;
+  const hooks = new Proxy({} as Hooks, { get: (_, name) => () => told.push(String(name)) });
+  const source = {
+    fetchSegment: async (gop: number) => {
+      throw new SourceError(gop === 0 ? "unreadable" : "unreachable", "made up");
+    },
+  };
+  new Pipeline(timeline, source, { decode: [worker], sort: worker }, hooks);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(told.includes("ondamaged"));
+  assert.ok(told.includes("onfatal"));
+});
