@@ -1,11 +1,15 @@
-/** HEAD and INDX: zstd-compressed metadata (SPEC.md 3.1, 3.3). */
+/** HEAD: what the player needs before the first segment (SPEC.md 3.1). */
 
-import { decompress } from "fzstd";
 import { BadData, Unsupported } from "../decode/errors.js";
-import type { SegmentEntry } from "../wire/source.js";
+import { MAX_FRAME } from "./chunks.js";
+import { unzip } from "./zstd.js";
 
-const MAX_METADATA = 2 ** 24;
-const MAX_FRAME = 2 ** 48;
+const KERNELS = ["classic", "compensated"];
+const MAX_FPS = 10_000;
+const MAX_COORDINATE = 1e30;
+const MAX_COUNT = 2 ** 31 - 1;
+
+type Vector = [number, number, number];
 
 export interface Rung {
   id: number;
@@ -23,121 +27,114 @@ export interface Header {
   frames: number;
   shDegree: number;
   kernel: string;
-  up: [number, number, number];
-  center: [number, number, number];
+  up: Vector;
+  center: Vector;
   radius: number;
   rungs: Rung[];
 }
 
-/** The size that a zstd frame states; every frame of this format does. */
-function contentSize(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 6 || view.getUint32(0, true) !== 0xfd2fb528) throw new BadData("metadata is not zstd");
-  const flags = view.getUint8(4);
-  const single = (flags & 32) !== 0;
-  const at = 5 + (single ? 0 : 1) + [0, 1, 2, 4][flags & 3]!;
-  const kind = flags >> 6;
-  if (at + [single ? 1 : 0, 2, 4, 8][kind]! > bytes.length) throw new BadData("metadata ends too early");
-  if (kind === 0 && single) return view.getUint8(at);
-  if (kind === 1) return view.getUint16(at, true) + 256;
-  if (kind === 2) return view.getUint32(at, true);
-  if (kind === 3) return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-  throw new BadData("metadata states no size");
-}
-
-function unzip(bytes: Uint8Array): Uint8Array {
-  const size = contentSize(bytes);
-  if (size > MAX_METADATA) throw new BadData("metadata is too large");
-  try {
-    return decompress(bytes, new Uint8Array(size));
-  } catch (error) {
-    throw new BadData(`metadata can't be decompressed: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
 type Json = Record<string, unknown>;
 
-function vector(value: unknown, field: string, fallback: [number, number, number]): [number, number, number] {
-  if (value === undefined) return fallback;
-  if (!Array.isArray(value) || value.length !== 3 || !value.every((v) => Number.isFinite(v))) {
-    throw new BadData(`HEAD: ${field} is not three numbers`);
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The fields of a JSON object, each checked as it is read; missing ones take the default. */
+class Fields {
+  constructor(private readonly doc: Json) {}
+
+  private read<T>(name: string, fallback: T, good: (value: unknown) => value is T): T {
+    const value = Object.hasOwn(this.doc, name) ? this.doc[name] : fallback;
+    if (!good(value)) throw new BadData(`HEAD: ${name} is out of range`);
+    return value;
   }
-  return value as [number, number, number];
+
+  text(name: string, fallback = ""): string {
+    return this.read(name, fallback, (v): v is string => typeof v === "string");
+  }
+
+  whole(name: string, low: number, high: number): number {
+    return this.read(name, 0, (v): v is number => Number.isInteger(v) && Number(v) >= low && Number(v) <= high);
+  }
+
+  number(name: string, fallback: number, above = -MAX_COORDINATE): number {
+    return this.read(name, fallback, (v): v is number => typeof v === "number" && v > above && v < MAX_COORDINATE);
+  }
+
+  vector(name: string, fallback: Vector): Vector {
+    const good = (v: unknown) => typeof v === "number" && Math.abs(v) < MAX_COORDINATE;
+    return this.read(name, fallback, (v): v is Vector => Array.isArray(v) && v.length === 3 && v.every(good));
+  }
+
+  pair(name: string, fallback: [number, number], low: number): [number, number] {
+    const good = (v: unknown) => Number.isInteger(v) && Number(v) >= low && Number(v) <= MAX_COUNT;
+    return this.read(name, fallback, (v): v is [number, number] => Array.isArray(v) && v.length === 2 && v.every(good));
+  }
+
+  texts(name: string): string[] {
+    const good = (v: unknown) => typeof v === "string";
+    return this.read(name, [], (v): v is string[] => Array.isArray(v) && v.every(good));
+  }
+
+  object(name: string): Fields {
+    return new Fields(this.read(name, {}, isObject));
+  }
+
+  objects(name: string): Fields[] {
+    const good = (v: unknown): v is Json[] => Array.isArray(v) && v.length > 0 && v.every(isObject);
+    return this.read(name, [{}], good).map((doc) => new Fields(doc));
+  }
+}
+
+function readRung(doc: Fields): Rung {
+  doc.whole("width", 0, MAX_COUNT);
+  doc.whole("height", 0, MAX_COUNT);
+  doc.number("quality", 0);
+  return {
+    id: doc.whole("id", 0, 0xffff),
+    payload: doc.text("payload", "video"),
+    codecs: doc.texts("codecs"),
+    slots: doc.whole("slots", 0, MAX_COUNT),
+  };
+}
+
+function parse(payload: Uint8Array): Fields {
+  const bytes = unzip(payload);
+  let doc: unknown;
+  try {
+    doc = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new BadData("HEAD: not readable");
+  }
+  if (!isObject(doc)) throw new BadData("HEAD: not an object");
+  return new Fields(doc);
 }
 
 export function readHeader(payload: Uint8Array): Header {
-  let doc: Json;
-  try {
-    doc = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(unzip(payload)));
-  } catch (error) {
-    if (error instanceof BadData) throw error;
-    throw new BadData("HEAD: not readable");
-  }
-  if (typeof doc !== "object" || doc === null) throw new BadData("HEAD: not an object");
-  const [top, bottom] = Array.isArray(doc["fps"]) ? (doc["fps"] as number[]) : [30, 1];
-  const fps = top! / bottom!;
-  if (!(fps > 0 && fps < 1e4)) throw new BadData("HEAD: fps is out of range");
-  const bounds = (doc["bounds"] ?? {}) as Json;
-  const radius = Number(bounds["radius"] ?? 1);
-  const up = vector(doc["up"], "up", [0, -1, 0]);
-  if (!(radius > 0 && radius < 1e30) || Math.hypot(...up) === 0) throw new BadData("HEAD: bounds or up out of range");
-  const rungs = Array.isArray(doc["rungs"]) && doc["rungs"].length > 0 ? (doc["rungs"] as Json[]) : [{}];
-  return {
-    generator: String(doc["generator"] ?? ""),
-    title: String(doc["title"] ?? ""),
-    fps,
-    frames: Number(doc["frames"] ?? 0),
-    shDegree: Number(doc["sh_degree"] ?? 0),
-    kernel: String(doc["kernel"] ?? "classic"),
-    up,
-    center: vector(bounds["center"], "center", [0, 0, 0]),
-    radius,
-    rungs: rungs.map((rung) => ({
-      id: Number(rung["id"] ?? 0),
-      payload: String(rung["payload"] ?? "video"),
-      codecs: Array.isArray(rung["codecs"]) ? rung["codecs"].map(String) : [],
-      slots: Number(rung["slots"] ?? 0),
-    })),
+  const doc = parse(payload);
+  doc.pair("version", [1, 0], 0);
+  doc.number("unit_m", 1, 0);
+  const [top, bottom] = doc.pair("fps", [30, 1], 1);
+  const bounds = doc.object("bounds");
+  const header = {
+    generator: doc.text("generator"),
+    title: doc.text("title"),
+    fps: top / bottom,
+    frames: doc.whole("frames", 0, MAX_FRAME),
+    shDegree: doc.whole("sh_degree", 0, 3),
+    kernel: doc.text("kernel", "classic"),
+    up: doc.vector("up", [0, -1, 0]),
+    center: bounds.vector("center", [0, 0, 0]),
+    radius: bounds.number("radius", 1, 0),
+    rungs: doc.objects("rungs").map(readRung),
   };
-}
-
-export function readIndex(payload: Uint8Array): SegmentEntry[] {
-  const bytes = unzip(payload);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 1;
-  if (bytes[0] !== 1) throw new Unsupported("this index version is not known here");
-  const uv = () => {
-    let value = 0;
-    for (let i = 0; i < 7; i++) {
-      if (at >= bytes.length) throw new BadData("INDX: ends too early");
-      const byte = bytes[at++]!;
-      value += (byte & 127) * 2 ** (7 * i);
-      if (byte < 128) {
-        if (value > MAX_FRAME) break;
-        return value;
-      }
-    }
-    throw new BadData("INDX: number too large");
-  };
-  const out: SegmentEntry[] = [];
-  for (let rungs = uv(); rungs > 0; rungs--) {
-    const rung = uv();
-    let gop = 0;
-    let frame = 0;
-    let end = 0;
-    for (let count = uv(); count > 0; count--) {
-      gop += uv();
-      const firstFrame = frame + uv();
-      const nFrames = uv();
-      const offset = end + uv();
-      const length = uv();
-      if (nFrames === 0 || at + 4 > bytes.length) throw new BadData("INDX: entry out of range");
-      out.push({ rung, gop, firstFrame, nFrames, offset, length, crc: view.getUint32(at, true) });
-      at += 4;
-      frame = firstFrame + nFrames;
-      end = offset + length;
-      gop += 1;
-    }
+  if (top >= MAX_FPS * bottom) throw new BadData("HEAD: fps is out of range");
+  if (header.up.every((v) => v === 0)) throw new BadData("HEAD: up is zero");
+  if (new Set(header.rungs.map((rung) => rung.id)).size < header.rungs.length) {
+    throw new BadData("HEAD: a rung comes twice");
   }
-  return out;
+  if (!KERNELS.includes(header.kernel)) {
+    throw new Unsupported(`kernel ${header.kernel} is not known to this player`);
+  }
+  return header;
 }
