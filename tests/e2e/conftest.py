@@ -20,14 +20,14 @@ from gscodec.stream.server import make_app
 
 WEB = Path(__file__).parents[2] / "player_web"
 WAIT = """
-const until = async (test, ms = 30000) => {
+const until = async (test, ms = 60000) => {
   const end = Date.now() + ms;
   while (!test()) {
     if (Date.now() > end) throw new Error("waited too long for " + test);
     await new Promise((go) => setTimeout(go, 20));
   }
 };
-const said = (type, ms = 30000) => new Promise((go, no) => {
+const said = (type, ms = 90000) => new Promise((go, no) => {
   player.addEventListener(type, (e) => go(e), { once: true });
   setTimeout(() => no(new Error("no " + type)), ms);
 });
