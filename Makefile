@@ -55,6 +55,7 @@ e2e: .venv/.dev player
 # The shared conformance vectors, from the Python writer. Only a new format version may change them.
 vectors: .venv/.dev
 	$(PY) -m spec.make_segment_vectors
+	$(PY) -m spec.make_vectors
 
 # Every figure that the issues demand, written into BENCHMARKS.md with commit and date.
 bench-check: .venv/.dev
