@@ -56,7 +56,7 @@ class Browser:
 
     def ready(self) -> Browser:
         self.run(
-            "await until(() => player.frame >= 0 || player.error !== null); if (player.error) throw player.error;"
+            "await until(() => player.frame >= 0 || player.error !== null); if (player.error) throw new Error(player.error.message);"
         )
         return self
 

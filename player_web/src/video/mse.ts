@@ -4,7 +4,7 @@ import type { LumaSource } from "../decode/segment.js";
 import { initSegment, mediaSegment, TIMESCALE } from "./fmp4.js";
 import { lumaOf } from "./luma.js";
 
-const PATIENCE = 8000; // ms for a picture to appear
+const PATIENCE = 30000; // ms for a picture to appear: a busy machine takes seconds, a broken one for ever
 
 export class ElementLuma implements LumaSource {
   private queue: Promise<unknown> = Promise.resolve();
