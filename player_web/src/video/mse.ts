@@ -55,11 +55,24 @@ async function pictureAt(video: HTMLVideoElement, i: number, width: number, heig
   const seeked = once(video, "seeked");
   video.currentTime = (i + 0.5) / TIMESCALE;
   await seeked;
-  const frame = new VideoFrame(video);
+  const frame = await frameOf(video);
   try {
     return await lumaOf(frame, width, height);
   } finally {
     frame.close();
+  }
+}
+
+/** The picture at hand. `seeked` may come before the picture does (readyState below HAVE_CURRENT_DATA). */
+async function frameOf(video: HTMLVideoElement): Promise<VideoFrame> {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    try {
+      return new VideoFrame(video);
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await new Promise((go) => setTimeout(go, 10));
+    }
   }
 }
 
