@@ -19,8 +19,10 @@ import numpy.typing as npt
 from gscodec.base.jit import njit
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.projection import (
+    BLUR,
     MAX_ALPHA,
     MIN_ALPHA,
+    MIN_RHO,
     MIN_TRANSMITTANCE,
     TILE,
     Projection,
@@ -54,8 +56,11 @@ class Sensitivity:
 
 
 @njit(nogil=True)
-def _accumulate(starts, members, mean, conic, opacity, color, picture, moments, weights):
-    """Fill moments (N, 21) and weights (N,) = sum (alpha T)^2; returns the number of foreground pixels."""
+def _accumulate(starts, members, mean, conic, opacity, fade, color, picture, moments, weights):
+    """Fill moments (N, 21) and weights (N,) = sum (alpha T)^2; returns the number of foreground pixels.
+
+    fade (N, 4): derivatives of log(opacity rho) by the covariance xx, xy, yy and by the logit.
+    """
     height, width = picture.shape[0], picture.shape[1]
     tiles_x = (width + TILE - 1) // TILE
     v = np.zeros(6)
@@ -96,8 +101,12 @@ def _accumulate(starts, members, mean, conic, opacity, color, picture, moments, 
                         e += 0.5 * ((dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2)
                         p, q = conic[i, 0] * dx + conic[i, 1] * dy, conic[i, 1] * dx + conic[i, 2] * dy
                         v[0], v[1] = -p, -q
-                        v[2], v[3], v[4] = 0.5 * p * p, p * q, 0.5 * q * q
-                        v[5] = 1 - opacity[i]
+                        v[2], v[3], v[4] = (
+                            0.5 * p * p + fade[i, 0],
+                            p * q + fade[i, 1],
+                            0.5 * q * q + fade[i, 2],
+                        )
+                        v[5] = fade[i, 3]
                         e *= alpha * alpha
                         n = 0
                         for c in range(6):
@@ -110,7 +119,7 @@ def _accumulate(starts, members, mean, conic, opacity, color, picture, moments, 
 
 
 def sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str = "classic") -> Sensitivity:
-    """Measure at `cameras`. Arrays of N; the compensation's own derivative is left out (it is small)."""
+    """Measure at `cameras`. Arrays of N; kernel as in `rasterize`."""
     n, k = len(splats), splats.sh.shape[1]
     out = Sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
@@ -135,9 +144,24 @@ def _measure_view(splats: Splats, camera: Camera, kernel: str) -> tuple[Projecti
         picture = draw(p, camera).astype(np.float64)
     moments, weights = np.zeros((n, PAIRS)), np.zeros(n)
     seen = _accumulate(
-        p.starts, p.members, p.mean, p.conic, p.opacity, p.color, picture, moments, weights
+        p.starts, p.members, p.mean, p.conic, p.opacity, _fade(splats, p), p.color, picture, moments, weights
     )  # fmt: skip
     return p, moments, weights, int(seen)
+
+
+def _fade(splats: Splats, p: Projection) -> F64:
+    """(N, 4) derivatives of log(opacity rho) by the covariance (xx, xy, yy; 0 at rho's floor) and by the logit.
+
+    log rho = (log det before - log det after) / 2, so its derivative is half the difference of the two inverses.
+    Where the kernel is classic, rho is 1 and does not vary.
+    """
+    out = np.zeros((len(p.rho), 4))
+    out[:, 3] = 1 - splats.opacities.astype(np.float64)
+    varies = p.visible & (p.rho > MIN_RHO) & (p.rho < 1)
+    xx, xy, yy = p.cov[varies].T - np.array([[BLUR], [0.0], [BLUR]])
+    before = np.stack([yy, -2 * xy, xx], axis=1) / (xx * yy - xy * xy)[:, None]
+    out[varies, :3] = 0.5 * (before - p.conic[varies] * [1, 2, 1])
+    return out
 
 
 def _to_parameters(

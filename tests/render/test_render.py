@@ -79,13 +79,15 @@ def test_gradients_equal_finite_differences(kernel: str) -> None:
         assert np.quantile(error, 0.95) < 2e-3 * max(1.0, np.abs(want).max()), name
 
 
-def test_sensitivity_equals_squared_finite_differences() -> None:
+@pytest.mark.parametrize("kernel, size", [("classic", 1.0), ("compensated", 1.0), ("compensated", 0.15)])
+def test_sensitivity_equals_squared_finite_differences(kernel: str, size: float) -> None:
     arrays = {k: v.astype(np.float32).astype(np.float64) for k, v in scene(3, seed=5).items()}
-    got = sensitivity(splats_of(arrays), [camera()])
-    base = render(arrays, camera())
+    arrays["scales"] = (arrays["scales"] * size).astype(np.float32).astype(np.float64)
+    got = sensitivity(splats_of(arrays), [camera()], kernel=kernel)
+    base = render(arrays, camera(), kernel)
 
     def change(moved: dict[str, np.ndarray], h: float) -> float:
-        d = (render(moved, camera()) - base) / h
+        d = (render(moved, camera(), kernel) - base) / h
         white = d[..., :3] - d[..., 3:]
         return float(0.5 * ((d[..., :3] ** 2).sum() + (white**2).sum()))
 
