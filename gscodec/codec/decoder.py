@@ -10,11 +10,11 @@ from gscodec.base.limits import Budget
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import channel_groups
 from gscodec.codec.model.rebuild import rebuild_frame
-from gscodec.codec.planes import Planes, dct, read_planes
+from gscodec.codec.planes import Planes, dct, read_base, read_planes
 from gscodec.codec.segment import MODE_CODED, Model, split_segment
 from gscodec.splats.model import Splats
 
-__all__ = ["Gop", "base_quaternions", "decode_segment", "part_motion"]
+__all__ = ["Gop", "base_quaternions", "decode_base", "decode_segment", "part_motion"]
 
 
 @njit
@@ -37,7 +37,7 @@ def _chain_quaternions(nearest, turns, out):
 def base_quaternions(planes: Planes) -> np.ndarray:
     """(N, 4) float64 base rotations: each relative to the nearest neighbour's."""
     units = planes.model.base_unit[6:9].astype(np.float64)
-    turns = rotation.exp(planes.base[6:9].T * units)
+    turns = rotation.swing_twist(planes.base[6:9].T * units, planes.twist_axes())
     out = np.zeros((planes.model.slots, 4))
     assert planes.neighbours is not None
     _chain_quaternions(planes.neighbours.slots[:, 0].astype(np.int64), turns, out)
@@ -69,6 +69,7 @@ class Gop:
         self.planes, self.n_frames, self.n_slots = planes, m.frames, m.slots
         self.world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
         self.base = planes.base * m.base_unit.astype(np.float64)[:, None]
+        self.axes = planes.twist_axes()
         self.quats = base_quaternions(planes) if m.slots else np.zeros((0, 4))
         if m.parts and m.slots:
             self.motion = part_motion(planes.part_series, m.frames)
@@ -84,7 +85,7 @@ class Gop:
         k = (m.sh_degree + 1) ** 2
         out = [np.empty(shape, np.float32) for shape in self._shapes(k)]
         rebuild_frame(
-            self.coefs, self.weights[:, i].copy(), self.channel, self.base, self.world, self.quats,
+            self.coefs, self.weights[:, i].copy(), self.channel, self.base, self.world, self.quats, self.axes,
             self.planes.labels, m.parts > 0, self.motion[0][i], self.centres, self.motion[1][i], self.motion[2][i],
             *out,
         )  # fmt: skip
@@ -118,11 +119,25 @@ def _stack_planes(planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.stack(columns, axis=1).astype(np.int32), np.stack(weights), np.array(channels, np.int64)
 
 
-def decode_segment(payload: bytes, *, budget: Budget | None = None) -> Gop:
-    """Decode one segment. Raises BadInput or a kind of it; allocates within the budget."""
-    sections, explicit_layout = split_segment(payload)
+def decode_base(payload: bytes, *, budget: Budget | None = None) -> Planes:
+    """The base of a segment, for those that share it; errors as of `decode_segment`."""
+    sections, _, shared = split_segment(payload)
+    if shared:
+        raise BadInput("a base must be a segment's own")
     model = Model.read(sections["model"])
-    planes = read_planes(model, sections, explicit_layout, budget or Budget())
+    return read_base(model, sections, budget or Budget())
+
+
+def decode_segment(payload: bytes, *, base: Planes | None = None, budget: Budget | None = None) -> Gop:
+    """Decode one segment; `base`: planes of the segment whose base it shares, where it shares one.
+
+    Raises BadInput or a kind of it; allocates within the budget.
+    """
+    sections, explicit_layout, shared = split_segment(payload)
+    if shared and base is None:
+        raise BadInput("segment needs the base of another, which is not at hand")
+    model = Model.read(sections["model"], shared=shared)
+    planes = read_planes(model, sections, explicit_layout, budget or Budget(), base if shared else None)
     gop = Gop(planes)
     if not (np.isfinite(gop.base).all() and np.isfinite(gop.world).all() and np.isfinite(gop.quats).all()):
         raise BadInput("values out of range", section="base")

@@ -35,6 +35,7 @@ from gscodec.codec.model.channels import (
     previous_channel,
 )
 from gscodec.codec.model.parts import canonical_tracks
+from gscodec.codec.model.rebuild import swing_twist_turn
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
@@ -50,15 +51,26 @@ from gscodec.codec.planes import (
     base_coder,
     coefficient_coder,
     dct,
+    empty_planes,
     predicted_classes,
+    shared_planes,
     side_coder,
 )
-from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, MODE_VIDEO, MODE_ZERO, Model, join_segment
+from gscodec.codec.segment import (
+    BASIS_DCT,
+    BASIS_EXPLICIT,
+    MODE_CODED,
+    MODE_VIDEO,
+    MODE_ZERO,
+    Model,
+    join_segment,
+)
 
 __all__ = ["EncodedGop", "Tools", "encode_tracks"]
 
 CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene (measured: rd-tools 7)
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
+SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
 SMOOTH = 0.02  # mean of what neighbours leave, in steps, under which a finer channel costs next to nothing
 SMOOTH_REFINEMENT = 8
 
@@ -79,22 +91,24 @@ class EncodedGop:
 
     payload: bytes
     planes: Planes
+    rows: np.ndarray  # (N,) row of the given tracks in each slot
     bytes_by: dict[str, int] = field(default_factory=dict)
 
 
 class _Writer:
     """State of one encode: tracks in slot order, the model being filled, decoded planes."""
 
-    def __init__(self, tracks: Tracks, steps: Steps, tools: Tools) -> None:
+    def __init__(self, tracks: Tracks, steps: Steps, tools: Tools, base: Planes | None) -> None:
         self.tools = tools
+        self.rows = np.arange(tracks.slots)
         self.bytes_by: dict[str, int] = {}
-        n, c = tracks.slots, 10 + tracks.colours.shape[2]
-        self.model = Model(tracks.frames, n, tracks.sh_degree, parts=tracks.parts)
+        self.model = Model(tracks.frames, tracks.slots, tracks.sh_degree, parts=tracks.parts)
         self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit.copy()
-        self.planes = Planes(
-            self.model, np.zeros((n, 3), np.int64), np.zeros((GROUPS, n), np.int64), np.zeros((c, n), np.int64),
-            np.zeros(n, np.int64),
-        )  # fmt: skip
+        if base is None:
+            self.planes = empty_planes(self.model)
+        else:
+            self.model.shared = True
+            self.planes = shared_planes(self.model, base)
         self.tracks, self.steps = tracks, steps
         self.sections: dict[str, bytes] = {}
         self.targets: list[np.ndarray] = []  # by group (N, channels, T), in units of coefficients
@@ -111,22 +125,24 @@ class _Writer:
         return now
 
 
-def encode_tracks(tracks: Tracks, steps: Steps, tools: Tools) -> EncodedGop:
-    """Encode one GOP with the given steps."""
-    w = _Writer(tracks, steps, tools)
+def encode_tracks(tracks: Tracks, steps: Steps, base: Planes | None = None, tools: Tools | None = None) -> EncodedGop:
+    """Encode one GOP with the given steps; `base`: planes of the GOP whose base it shares, tracks in its slots."""
+    w = _Writer(tracks, steps, tools or Tools(), base)
     if tracks.slots:
-        _write_positions(w)
+        if base is None:
+            _write_positions(w)
         if w.model.parts:
             _fit_parts(w)
-        _write_base(w)
-        if w.model.frames > 1:
+        if base is None:
+            _write_base(w)
+        if w.model.temporal:
             _write_side_and_coefficients(w)
-    elif w.model.frames > 1:
+    elif w.model.temporal:
         w.model.mode = [[] for _ in range(w.model.channels)]
         w.model.beta = [[] for _ in range(w.model.channels)]
     w.sections["model"] = w.model.write()
     w.bytes_by["model"] = len(w.sections["model"])
-    return EncodedGop(join_segment(w.sections), w.planes, w.bytes_by)
+    return EncodedGop(join_segment(w.sections, shared=base is not None), w.planes, w.rows, w.bytes_by)
 
 
 def _write_positions(w: _Writer) -> None:
@@ -142,15 +158,18 @@ def _write_positions(w: _Writer) -> None:
     m.bits = (bits[0], bits[1], bits[2])
     keys = partition_keys(x, np.array(bits, np.int64))
     order = np.argsort(keys, kind="stable")
+    w.rows = order
     w.tracks, w.steps = w.tracks.take(order), replace(w.steps, wanted=w.steps.wanted[:, order])
     planes = w.planes
     planes.x[:] = x[order]
     planes.classes[POSITION] = np.clip(np.round(w.steps.wanted[POSITION]), 0, 15)
     coder = position_coder(None, m.slots)
-    code_positions(*coder.args, np.array(bits, np.int64), keys[order], planes.x, planes.classes[POSITION])
+    m.cell_shift = cell_shift_for(planes.x)
+    code_positions(
+        *coder.args, np.array(bits, np.int64), m.cell_shift, keys[order], planes.x, planes.classes[POSITION]
+    )
     w.sections["position"] = coder.finish()
     w.bytes_by["position base"] = len(w.sections["position"])
-    m.cell_shift = cell_shift_for(planes.x)
     planes.neighbours = find_neighbours(planes.x, m.cell_shift)
     if w.tracks.labels is not None:
         planes.labels = w.tracks.labels.astype(np.int64)
@@ -228,10 +247,12 @@ def _write_base(w: _Writer) -> None:
         for i, c in enumerate(channels_of(g, m.sh_degree)):
             before = previous_channel(c, g, m.sh_degree)
             if g != ROTATION:
-                m.base_unit[c] /= np.float32(_refinement(w, targets[i][:, None] / float(m.base_unit[c]), g))
+                m.base_unit[c] /= np.float32(
+                    _refinement(w, targets[i][:, None] / float(m.base_unit[c]), c, g)
+                )
             target = targets[i] / float(m.base_unit[c])
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.classes[g], g != ROTATION, target, q[c],
+                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, target, q[c],
                 nothing if before is None else q[before], planes.base[c],
             )  # fmt: skip
         coder.check("base")
@@ -239,11 +260,38 @@ def _write_base(w: _Writer) -> None:
     w.sections["base"] = coder.finish()
 
 
+def _steps(w: _Writer, c: int, g: int, units: np.ndarray) -> np.ndarray:
+    """(N,) float64 steps of a channel."""
+    return np.asarray(2.0 ** w.planes.step_classes(c, g) * float(units[c]))
+
+
 @njit
-def _relative_rotations(nearest, mean, classes, units, q, flips, out):
+def _swing_twist_of(q0, q1, q2, q3, axis):
+    """The rotation vector r of a unit quaternion as exp(swing) * exp(twist); q0 >= 0."""
+    along = q1 if axis == 0 else (q2 if axis == 1 else q3)
+    half = np.arctan2(along, q0)
+    c, s = np.cos(half), np.sin(half)
+    if axis == 0:
+        q0, q1, q2, q3 = q0 * c + q1 * s, 0.0, q2 * c - q3 * s, q3 * c + q2 * s
+    elif axis == 1:
+        q0, q1, q2, q3 = q0 * c + q2 * s, q1 * c + q3 * s, 0.0, q3 * c - q1 * s
+    else:
+        q0, q1, q2, q3 = q0 * c + q3 * s, q1 * c - q2 * s, q2 * c + q1 * s, 0.0
+    v = np.sqrt(q1 * q1 + q2 * q2 + q3 * q3)
+    gain = 2.0 * np.arctan2(v, q0) / v if v > 1e-12 else 2.0
+    r0, r1, r2 = q1 * gain, q2 * gain, q3 * gain
+    if axis == 0:
+        return 2.0 * half, r1, r2
+    if axis == 1:
+        return r0, 2.0 * half, r2
+    return r0, r1, 2.0 * half
+
+
+@njit
+def _relative_rotations(nearest, mean, axes, steps, q, flips, out):
     """Closed loop: residual rotation vectors to the nearest neighbour's decoded rotation, best of four spellings.
 
-    q (3, N) integers out; flips (N,) int64 out: 0 none, 1..3 a half turn about that body axis; out (N, 4) decoded.
+    steps (3, N) float64 radians; q (3, N) integers out; flips (N,) int64 out: 0 none, 1..3 a half turn about that body axis; out (N, 4) decoded.
     """
     turn = np.empty(4)
     for i in range(nearest.shape[0]):
@@ -271,21 +319,12 @@ def _relative_rotations(nearest, mean, classes, units, q, flips, out):
             t0, t1, t2, t3 = -turn[3], turn[2], -turn[1], turn[0]
         if t0 < 0:
             t0, t1, t2, t3 = -t0, -t1, -t2, -t3
-        s = np.sqrt(t1 * t1 + t2 * t2 + t3 * t3)
-        gain = 2.0 * np.arctan2(s, t0) / s if s > 1e-12 else 2.0
-        step = np.float64(1 << classes[i])
-        r0 = np.round(t1 * gain / (units[0] * step))
-        r1 = np.round(t2 * gain / (units[1] * step))
-        r2 = np.round(t3 * gain / (units[2] * step))
+        r0, r1, r2 = _swing_twist_of(t0, t1, t2, t3, axes[i])
+        r0, r1, r2 = np.round(r0 / steps[0, i]), np.round(r1 / steps[1, i]), np.round(r2 / steps[2, i])
         q[0, i], q[1, i], q[2, i] = np.int64(r0), np.int64(r1), np.int64(r2)
-        r0, r1, r2 = r0 * units[0] * step, r1 * units[1] * step, r2 * units[2] * step
-        angle = np.sqrt(r0 * r0 + r1 * r1 + r2 * r2)
-        s = np.sin(0.5 * angle) / angle if angle > 1e-12 else 0.5
-        b0, b1, b2, b3 = np.cos(0.5 * angle), s * r0, s * r1, s * r2
-        q0 = n0 * b0 - n1 * b1 - n2 * b2 - n3 * b3
-        q1 = n0 * b1 + n1 * b0 + n2 * b3 - n3 * b2
-        q2 = n0 * b2 - n1 * b3 + n2 * b0 + n3 * b1
-        q3 = n0 * b3 + n1 * b2 - n2 * b1 + n3 * b0
+        q0, q1, q2, q3 = swing_twist_turn(
+            n0, n1, n2, n3, r0 * steps[0, i], r1 * steps[1, i], r2 * steps[2, i], axes[i]
+        )
         norm = np.sqrt(q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
         out[i, 0], out[i, 1], out[i, 2], out[i, 3] = q0 / norm, q1 / norm, q2 / norm, q3 / norm
 
@@ -305,11 +344,9 @@ def _quantise_rotations(w: _Writer, q: np.ndarray) -> np.ndarray:
     mean = rotation.normalise((canonical * np.where(sign == 0, 1, sign)).sum(axis=0))
     m = w.model
     flips = np.zeros(m.slots, np.int64)
-    units = m.base_unit[6:9].astype(np.float64)
+    steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
     nearest = w.nb.slots[:, 0].astype(np.int64)
-    _relative_rotations(
-        nearest, mean, w.planes.classes[ROTATION], units, q[6:9], flips, np.zeros((m.slots, 4))
-    )  # fmt: skip
+    _relative_rotations(nearest, mean, w.planes.twist_axes(), steps, q[6:9], flips, np.zeros((m.slots, 4)))
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
     return np.zeros((3, m.slots))
@@ -333,7 +370,12 @@ def _series(w: _Writer, g: int) -> np.ndarray:
         return np.transpose(logs, (2, 1, 0))
     if g == ROTATION:
         inverse = rotation.conjugate(base_quaternions(planes))
-        return np.transpose(rotation.log(rotation.multiply(inverse[None], _canonical_quats(w))), (2, 1, 0))
+        return np.transpose(
+            rotation.swing_twist_log(
+                rotation.multiply(inverse[None], _canonical_quats(w)), planes.twist_axes()
+            ),
+            (2, 1, 0),
+        )
     if g == OPACITY:
         return (t.logits - base[9])[None].transpose(0, 2, 1)
     channels = channels_of(g, t.sh_degree)
@@ -358,10 +400,10 @@ def _roughness(index, weight, count, total, step, y):
     return out / max(1, n)
 
 
-def _refinement(w: _Writer, y: np.ndarray, g: int) -> int:
+def _refinement(w: _Writer, y: np.ndarray, c: int, g: int) -> int:
     """How much finer a channel's step may be for next to nothing: where neighbours tell a slot's values (N, M) to well
     under a step, quantisation errors would all lean one way, and a uniform tint is what people see."""
-    rough = _roughness(*w.nb[:4], 2.0 ** w.planes.classes[g], np.ascontiguousarray(y))
+    rough = _roughness(*w.nb[:4], 2.0 ** w.planes.step_classes(c, g), np.ascontiguousarray(y))
     return SMOOTH_REFINEMENT if float(rough.max(initial=0.0)) < SMOOTH else 1
 
 
@@ -376,11 +418,13 @@ def _write_side_and_coefficients(w: _Writer) -> None:
             explicit.append(np.zeros((0, m.frames), np.int64))
             continue
         series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
-        finer = [_refinement(w, one, g) for one in series]
+        finer = [_refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
         m.coef_unit[channels] /= np.array(finer, np.float32)
         series *= np.array(finer)[:, None, None]
-        step = 2.0 ** planes.classes[g]
-        kind, basis, integers = choose_basis((series / step[None, :, None]).reshape(-1, m.frames))
+        step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
+        kind, basis, integers = choose_basis(
+            (series / step[:, :, None]).reshape(-1, m.frames), shared=m.shared
+        )
         m.basis_kind[g], m.basis_count[g] = kind, basis.shape[0]
         planes.bases.append(basis)
         explicit.append(integers)
@@ -416,7 +460,7 @@ def _plane_modes(w: _Writer, coefs: list[np.ndarray]) -> None:
     m = w.model
     limit = 104.0 / w.tools.gain
     for c, g in enumerate(channel_groups(m.sh_degree)):
-        steps = np.abs(coefs[c]) / (2.0 ** w.planes.classes[g])[:, None]
+        steps = np.abs(coefs[c]) / (2.0 ** w.planes.step_classes(c, g))[:, None]
         modes = []
         for j in range(coefs[c].shape[1]):
             dense = w.tools.video and g in VIDEO_GROUPS and steps[:, j].mean() > VIDEO_MEAN
@@ -444,6 +488,12 @@ def _neighbour_fit(index, weight, count, total, y):
     return num / np.maximum(den, 1e-30)
 
 
+def _rounding(m: Model, c: int, g: int) -> np.ndarray:
+    """Rounding offsets of a channel's coded planes."""
+    mean = m.shared and m.basis_kind[g] == BASIS_DCT
+    return np.array([SHARED_ROUNDING if mean and k == 1 else COEF_ROUNDING for k in m.planes(c, MODE_CODED)])
+
+
 def _write_coefficients(w: _Writer, coefs: list[np.ndarray]) -> None:
     m, planes, nb = w.model, w.planes, w.nb
     _plane_modes(w, coefs)
@@ -465,8 +515,8 @@ def _write_coefficients(w: _Writer, coefs: list[np.ndarray]) -> None:
             fit = _neighbour_fit(*nb[:4], target)
             m.beta[c] = [int(v) for v in np.clip(np.round(32 * fit), 0, 32)]
             code_coefficients(
-                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.classes[g],
-                np.array(m.beta[c], np.int64), COEF_ROUNDING, target, q, r, last,
+                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
+                np.array(m.beta[c], np.int64), _rounding(m, c, g), target, q, r, last,
                 q[:, :0] if before is None else qs[before],
                 np.zeros(m.slots, np.int64) if before is None else lasts[before],
             )  # fmt: skip
@@ -489,7 +539,9 @@ def _write_video(w: _Writer, coefs: list[np.ndarray], coder: Coder) -> None:
     m.gain = gain
     groups = channel_groups(m.sh_degree)
     video = m.video_planes()
-    wanted = np.stack([gain * coefs[c][:, k - 1] / 2.0 ** planes.classes[groups[c]] for c, k in video])
+    wanted = np.stack(
+        [gain * coefs[c][:, k - 1] / 2.0 ** planes.step_classes(c, groups[c]) for c, k in video]
+    )
     section, m.atlas, levels = write_planes(wanted, video, m.slots, w.tools.qp, w.tools.preset)
     extra = np.round((wanted - levels) / gain).astype(np.int64)
     extra[np.abs(wanted - levels) < 1.5 * gain] = 0  # a step and a half is the video quantiser's own business
@@ -498,7 +550,7 @@ def _write_video(w: _Writer, coefs: list[np.ndarray], coder: Coder) -> None:
     code_overflow(
         *coder.args, COEF_OVERFLOW + 1, len(video), m.slots, at[0].astype(np.int64), at[1].astype(np.int64), extra[at]
     )  # fmt: skip
-    shift = np.stack([planes.classes[groups[c]] for c, _ in video])
+    shift = np.stack([planes.step_classes(c, groups[c]) for c, _ in video])
     planes.video = (levels + gain * extra) << shift
     w.sections["video"] = section
     w.bytes_by["video"] = len(section)

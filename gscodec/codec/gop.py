@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,10 +13,12 @@ import numpy as np
 from gscodec.codec.decoder import Gop
 from gscodec.codec.encoder import EncodedGop, Tools, encode_tracks
 from gscodec.codec.model.channels import channel_count
-from gscodec.codec.model.steps import flat_steps, sensitive_steps
+from gscodec.codec.model.steps import Steps, flat_steps, sensitive_steps
 from gscodec.codec.model.tracks import Tracks, make_tracks
+from gscodec.codec.planes import Planes
 from gscodec.codec.segment import Model, join_segment
 from gscodec.codec.settings import EncodeSettings, target_psnr
+from gscodec.codec.shared import SharedBase, shared_steps, shared_tracks
 from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ PRESET_EFFORT = {
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
+SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
 
 @dataclass
@@ -58,6 +61,8 @@ class GopJob:
     check_cameras: list[Camera]  # where quality is looked at while encoding
     lam: float | None = None  # of the first GOP; None: this is the first
     sensitivity: Sensitivity | None = None  # of the first GOP, where the preset measures only there
+    shared: SharedBase | None = None  # the base to build on, where there is one
+    keep_base: bool = False  # whether later GOPs build on this one's
 
 
 @dataclass
@@ -69,6 +74,8 @@ class GopResult:
     bytes_by: dict[str, int]
     stages: dict[str, float] = field(default_factory=dict)  # seconds
     sensitivity: Sensitivity | None = None
+    shared: SharedBase | None = None  # its own base, for later GOPs
+    on_shared: bool = False  # whether it builds on the base it was given
 
 
 class _Clock:
@@ -90,6 +97,35 @@ def encode_gop(job: GopJob) -> GopResult:
         return _encode_empty(job)
     clock = _Clock()
     effort = PRESET_EFFORT[job.settings.preset]
+    with clock.stage("quality check"):
+        check = _Check(job, effort)
+    if job.shared is not None:
+        result = _encode_shared(job, job.shared, effort, check, clock)
+        if len(result.payload) <= SHARED_MOST * job.shared.bytes_a_frame * len(job.frames):
+            return result
+        own = _encode_own(job, effort, check, clock)
+        return own if len(own.payload) < len(result.payload) else result
+    return _encode_own(job, effort, check, clock)
+
+
+def _encode_shared(
+    job: GopJob, shared: SharedBase, effort: Preset, check: _Check, clock: _Clock
+) -> GopResult:
+    """On the base of an earlier GOP: no sensitivity, no classes, no order of its own."""
+    with clock.stage("tracks"):
+        tracks = shared_tracks(job.frames, shared, use_gauge=job.settings.gauge)
+    encoded, lam, psnr = _search(
+        job,
+        effort,
+        lambda at: (tracks, shared_steps(shared, at), shared.planes),
+        job.lam or shared.lam,
+        check,
+        clock,
+    )
+    return GopResult(encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages, on_shared=True)
+
+
+def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> GopResult:
     with clock.stage("sensitivity"):
         sens = _sensitivities(job, effort)
     with clock.stage("tracks"):
@@ -102,12 +138,19 @@ def encode_gop(job: GopJob) -> GopResult:
             use_gauge=job.settings.gauge,
             steps=lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30)),
         )
-    with clock.stage("quality check"):
-        check = _Check(job, effort)
-    encoded, lam, psnr = _search(job, effort, tracks, lam, check, clock)
+    make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
+    encoded, lam, psnr = _search(
+        job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock
+    )
+    shared = None
+    if job.keep_base:
+        shared = SharedBase(
+            encoded.planes.base_only(), encoded.rows, make_steps(tracks, lam).coef_unit, lam,
+            len(encoded.payload) / len(job.frames),
+        )  # fmt: skip
     return GopResult(
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
-        None if effort.sensitivity_every_gop else mid,
+        None if effort.sensitivity_every_gop else mid, shared,
     )  # fmt: skip
 
 
@@ -130,13 +173,11 @@ def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
         return {count // 2: job.sensitivity}
     n = min(count, effort.sensitivity_frames)
     picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
-    share = max(1, len(job.cameras) // max(1, n if n > 1 else 1))
-    out = {}
-    for i, t in enumerate(picks):
-        # Each frame sees its own share of the cameras twice over: more directions for the same work.
-        mine = job.cameras if n == 1 else (job.cameras * 2)[i * share : i * share + 2 * share]
-        out[t] = sensitivity(job.frames[t], mine, kernel=job.settings.kernel)
-    return out
+    # Each frame has its own share of the cameras: more directions for the same work.
+    return {
+        t: sensitivity(job.frames[t], job.cameras[i :: len(picks)], kernel=job.settings.kernel)
+        for i, t in enumerate(picks)
+    }
 
 
 def _first_lambda(job: GopJob, sens: Sensitivity) -> float:
@@ -178,18 +219,22 @@ class _Check:
 
 
 def _search(
-    job: GopJob, effort: Preset, tracks: Tracks, lam: float, check: _Check, clock: _Clock
+    job: GopJob,
+    effort: Preset,
+    make: Callable[[float], tuple[Tracks, Steps, Planes | None]],
+    lam: float,
+    check: _Check,
+    clock: _Clock,
 ) -> tuple[EncodedGop, float, tuple[float, float]]:
-    """Encode at lambda, look, correct: a secant on log2 lambda."""
+    """Encode what `make` gives at lambda, look, correct: a secant on log2 lambda."""
     want = target_psnr(job.settings.quality)
     tries = effort.first_tries if job.lam is None else effort.later_tries
     tools = Tools(video=job.settings.payload == "video", preset=job.settings.preset)
-    make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
     seen: list[tuple[float, float]] = []
     best: tuple[float, EncodedGop, float, tuple[float, float]] | None = None
     for i in range(tries):
         with clock.stage("coding"):
-            encoded = encode_tracks(tracks, make_steps(tracks, lam), tools)
+            encoded = encode_tracks(*make(lam), tools)
         with clock.stage("quality check"):
             psnr = check.measure(Gop(encoded.planes))
         seen.append((float(np.log2(lam)), psnr[0]))

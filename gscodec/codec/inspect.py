@@ -13,8 +13,8 @@ BASES = ("none", "dct", "explicit")
 
 def describe_segment(payload: bytes) -> dict[str, Any]:
     """Frames, slots, parts, bases, planes and, where there is video, H.264 profile, level and atlas."""
-    sections, _ = split_segment(payload)
-    model = Model.read(sections["model"])
+    sections, _, shared = split_segment(payload)
+    model = Model.read(sections["model"], shared=shared)
     modes = [mode for row in model.mode for mode in row]
     out: dict[str, Any] = {
         "frames": model.frames,

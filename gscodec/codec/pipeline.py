@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gscodec.base.errors import BadInput, Misuse
-from gscodec.codec.decoder import Gop, decode_segment
+from gscodec.codec.decoder import Gop, decode_base, decode_segment
 from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
+from gscodec.codec.planes import Planes
 from gscodec.codec.segment import Model, split_segment
 from gscodec.codec.settings import MAX_GOP_FRAMES, EncodeSettings
 from gscodec.splats.model import Splats
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
 
-SENSITIVITY_VIEWS = {"fast": 10, "balanced": 24, "best": 36}
+SENSITIVITY_VIEWS = {"fast": 12, "balanced": 48, "best": 96}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
+SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
 
 @dataclass
@@ -53,19 +55,20 @@ def gop_length(settings: EncodeSettings, fps: float) -> int:
     return settings.gop or max(1, min(round(fps), MAX_GOP_FRAMES))
 
 
-def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[Splats]]]:
-    """(first frame, frames) of each GOP: of at most `length` frames, never across a change of rows."""
+def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[Splats], bool]]:
+    """(first frame, frames, whether rows have changed since the last GOP) of each GOP: at most `length` frames, never
+    across a change of rows."""
     from gscodec.splats.matching import track
 
     gop: list[Splats] = []
-    first = 0
+    first, new_rows = 0, True
     for number, tracked in enumerate(track(iter(sequence))):
         if gop and (len(gop) == length or tracked.new_run):
-            yield first, gop
-            gop, first = [], number
+            yield first, gop, new_rows
+            gop, first, new_rows = [], number, tracked.new_run
         gop.append(tracked.splats)
     if gop:
-        yield first, gop
+        yield first, gop, new_rows
 
 
 def _cameras(
@@ -107,11 +110,11 @@ def encode_sequence(
     jobs = _jobs(sequence, settings, zone, up, fps)
     writer: GsvWriter | None = None
     try:
-        for first, n_frames, result in _results(jobs, settings):
+        for first, n_frames, result, back in _results(jobs, settings):
             if writer is None:
                 writer = GsvWriter(out, make_header(sequence, settings, up, fps, result.payload))
                 report.first_gop_stages = dict(result.stages)
-            writer.add_segment(result.payload, first_frame=first, n_frames=n_frames)
+            writer.add_segment(result.payload, first_frame=first, n_frames=n_frames, base=back)
             _book(report, stages, n_frames, result)
             if progress:
                 progress(
@@ -143,35 +146,56 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
 
 def _jobs(
     sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any, fps: float
-) -> Iterator[tuple[int, GopJob]]:
+) -> Iterator[tuple[int, GopJob, int]]:
+    """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
-    for first, frames in cut_gops(sequence, gop_length(settings, fps)):
-        yield first, GopJob(frames, settings, cameras, check)
+    since_key = 0
+    for first, frames, new_rows in cut_gops(sequence, gop_length(settings, fps)):
+        since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not settings.share else since_key + 1
+        keep = settings.share and since_key == 0 and first + len(frames) < len(sequence)
+        yield first, GopJob(frames, settings, cameras, check, keep_base=keep), since_key
 
 
 def _results(
-    jobs: Iterator[tuple[int, GopJob]], settings: EncodeSettings
-) -> Iterator[tuple[int, int, GopResult]]:
-    """Results in order. The first GOP finds lambda; the others depend on it alone, so their order does not matter."""
-    first, job = next(jobs)
+    jobs: Iterator[tuple[int, GopJob, int]], settings: EncodeSettings
+) -> Iterator[tuple[int, int, GopResult, int]]:
+    """(first frame, frames, result, GOPs back to its base or 0) in order.
+
+    The first GOP finds lambda; the others depend on it and the GOP whose base they share, so their order in time
+    does not matter.
+    """
+    first, job, _ = next(jobs)
     lead = encode_gop(job)
-    yield first, len(job.frames), lead
+    yield first, len(job.frames), lead, 0
     sens = None if PRESET_EFFORT[settings.preset].sensitivity_every_gop else lead.sensitivity
-    later = ((at, replace(j, lam=lead.lam, sensitivity=sens)) for at, j in jobs)
     if settings.workers <= 1:
-        for at, j in later:
-            yield at, len(j.frames), encode_gop(j)
+        key: GopResult = lead
+        for at, j, back in jobs:
+            result = encode_gop(
+                replace(j, lam=lead.lam, sensitivity=sens, shared=key.shared if back else None)
+            )
+            key = result if back == 0 else key
+            yield at, len(j.frames), result, back * result.on_shared
         return
     # spawn: numba's threads do not survive a fork
     with ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as pool:
-        waiting: list[tuple[int, int, Future[GopResult]]] = []
-        for at, j in later:
-            waiting.append((at, len(j.frames), pool.submit(encode_gop, j)))
+        waiting: list[tuple[int, int, Future[GopResult], int]] = []
+        base: Future[GopResult] = Future()
+        base.set_result(lead)
+        for at, j, back in jobs:
+            shared = base.result().shared if back else None
+            future = pool.submit(encode_gop, replace(j, lam=lead.lam, sensitivity=sens, shared=shared))
+            base = future if back == 0 else base
+            waiting.append((at, len(j.frames), future, back))
             if len(waiting) > 2 * settings.workers:  # memory: a few GOPs, never the sequence
-                at0, n0, future = waiting.pop(0)
-                yield at0, n0, future.result()
-        for at0, n0, future in waiting:
-            yield at0, n0, future.result()
+                yield _settle(*waiting.pop(0))
+        for one in waiting:
+            yield _settle(*one)
+
+
+def _settle(at: int, frames: int, future: Future[GopResult], back: int) -> tuple[int, int, GopResult, int]:
+    result = future.result()
+    return at, frames, result, back * result.on_shared
 
 
 def make_header(
@@ -181,7 +205,7 @@ def make_header(
     from gscodec import __version__
     from gscodec.container.header import Bounds, Header, Rung
 
-    sections, _ = split_segment(payload)
+    sections, _, _ = split_segment(payload)
     model = Model.read(sections["model"])
     video = model.video_planes()
     middle = sequence[len(sequence) // 2]
@@ -234,6 +258,7 @@ class DecodedSequence:
         if not self.entries:
             raise Misuse("no such rung", rung=rung, file=str(file.path))
         self._gop: tuple[int, Gop] | None = None
+        self._base: tuple[int, Planes] | None = None  # by number of its GOP
 
     @property
     def fps(self) -> float:
@@ -261,10 +286,27 @@ class DecodedSequence:
         if not 0 <= index < len(self) or index >= starts[g] + self.entries[g].n_frames:
             raise IndexError(index)
         if self._gop is None or self._gop[0] != g:
-            self._gop = g, decode_segment(self.file.read_segment(self.entries[g]))
+            self._gop = g, self._decode(g)
         header = self.file.header
         frame = self._gop[1].frame(index - starts[g])
         return replace(frame, up=self.up, antialiased=header.kernel == "compensated", unit_m=header.unit_m)
+
+    def _decode(self, g: int) -> Gop:
+        entry = self.entries[g]
+        payload = self.file.read_segment(entry)
+        if entry.base == 0:
+            gop = decode_segment(payload)
+            self._base = entry.gop, gop.planes.base_only()
+            return gop
+        wanted = entry.gop - entry.base
+        if self._base is None or self._base[0] != wanted:
+            at = next((e for e in self.entries[:g] if e.gop == wanted), None)
+            if at is None:
+                raise BadInput(
+                    "the segment's base is missing", file=str(self.file.path), gop=entry.gop, base=wanted
+                )
+            self._base = wanted, decode_base(self.file.read_segment(at))
+        return decode_segment(payload, base=self._base[1])
 
     def __iter__(self) -> Iterator[Splats]:
         return (self[i] for i in range(len(self)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,9 +30,21 @@ from gscodec.codec.model.channels import (
     channels_of,
     previous_channel,
 )
+from gscodec.codec.model.shape import rotation_shifts, weakest_axis
 from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, Model, atlas_geometry
 
-__all__ = ["Planes", "base_coder", "coefficient_coder", "predicted_classes", "read_planes", "side_coder"]
+__all__ = [
+    "Planes",
+    "base_coder",
+    "coefficient_coder",
+    "cosines",
+    "empty_planes",
+    "predicted_classes",
+    "read_base",
+    "read_planes",
+    "shared_planes",
+    "side_coder",
+]
 
 SIDE_SETS = 4
 SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT = range(4)
@@ -58,6 +70,21 @@ class Planes:
         default_factory=lambda: np.zeros((0, 0), np.int64)
     )  # (planes, N) int64 of mode 2
     neighbours: Neighbours | None = None
+
+    def step_classes(self, channel: int, group: int) -> np.ndarray:
+        """(N,) int64: log2 of the step of a channel, in its unit: the group's class, by axis for rotations."""
+        if group != ROTATION:
+            return self.classes[group]
+        units = self.model.base_unit[3:6]
+        return self.classes[group] + rotation_shifts(self.base[3:6], units)[channel - 6]
+
+    def base_only(self) -> Planes:
+        """Without what changes over time: what a segment that shares this base needs."""
+        return replace(self, bases=[], coded=[], video=np.zeros((0, 0), np.int64))
+
+    def twist_axes(self) -> np.ndarray:
+        """(N,) int64: the body axis of each slot about which turning shows least."""
+        return weakest_axis(self.base[3:6], self.model.base_unit[3:6])
 
     def named(self) -> dict[str, np.ndarray]:
         """All integer planes by name, as conformance vectors name them."""
@@ -101,30 +128,63 @@ def predicted_classes(model: Model, group: int, planes: Planes) -> np.ndarray:
     return (a[0] + sum(a[j] * f[j - 1] for j in range(1, len(a)))) >> 16
 
 
-def read_planes(model: Model, sections: dict[str, bytes], explicit_layout: bool, budget: Budget) -> Planes:
-    """Every integer of a segment, bit for bit as its writer had them."""
+def empty_planes(model: Model) -> Planes:
+    """Planes to be filled."""
+    n, c = model.slots, model.channels
+    return Planes(
+        model, np.zeros((n, 3), np.int64), np.zeros((GROUPS, n), np.int64), np.zeros((c, n), np.int64),
+        np.zeros(n, np.int64),
+    )  # fmt: skip
+
+
+def shared_planes(model: Model, base: Planes) -> Planes:
+    """Planes of a segment on the base of another, which has its slots, classes, base integers and labels."""
+    model.adopt(base.model)
+    return Planes(model, base.x, base.classes, base.base, base.labels, neighbours=base.neighbours)
+
+
+def read_base(model: Model, sections: dict[str, bytes], budget: Budget) -> Planes:
+    """What a segment gives those that share its base."""
+    budget.reserve(model.slots * model.channels * 4, "base planes of a segment")
+    planes = empty_planes(model)
+    if model.slots:
+        _read_own(model, sections, planes)
+    return planes
+
+
+def read_planes(
+    model: Model,
+    sections: dict[str, bytes],
+    explicit_layout: bool,
+    budget: Budget,
+    base: Planes | None = None,
+) -> Planes:
+    """Every integer of a segment, bit for bit as its writer had them; `base`: of the segment whose base it shares."""
     n, c = model.slots, model.channels
     n_planes = sum(m != 0 for row in model.mode for m in row)
     budget.reserve(n * (c + n_planes) * 4, "planes of a segment")
-    planes = Planes(
-        model,
-        np.zeros((n, 3), np.int64),
-        np.zeros((GROUPS, n), np.int64),
-        np.zeros((c, n), np.int64),
-        np.zeros(n, np.int64),
-    )
+    if base is not None:
+        planes = shared_planes(model, base)
+    else:
+        planes = empty_planes(model)
     if n == 0:
         return planes
-    coder = position_coder(sections["position"], n)
-    bits = np.array(model.bits, np.int64)
-    code_positions(*coder.args, bits, np.zeros(1, np.int64), planes.x, planes.classes[0])
-    coder.check("position")
-    planes.neighbours = find_neighbours(planes.x, model.cell_shift)
-    _read_base(model, sections["base"], planes)
-    if model.frames > 1:
+    if base is None:
+        _read_own(model, sections, planes)
+    if model.temporal:
         _read_side(model, sections["side"], planes)
         _read_coefficients(model, sections, explicit_layout, planes)
     return planes
+
+
+def _read_own(model: Model, sections: dict[str, bytes], planes: Planes) -> None:
+    """Slots, positions, neighbours, classes and base planes."""
+    coder = position_coder(sections["position"], model.slots)
+    bits = np.array(model.bits, np.int64)
+    code_positions(*coder.args, bits, model.cell_shift, np.zeros(1, np.int64), planes.x, planes.classes[0])
+    coder.check("position")
+    planes.neighbours = find_neighbours(planes.x, model.cell_shift)
+    _read_base(model, sections["base"], planes)
 
 
 def _read_base(model: Model, data: bytes, planes: Planes) -> None:
@@ -147,10 +207,16 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
         for c in channels_of(g, model.sh_degree):
             before = previous_channel(c, g, model.sh_degree)
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.classes[g], g != ROTATION, np.zeros(0), q[c],
+                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, np.zeros(0), q[c],
                 nothing if before is None else q[before], planes.base[c],
             )  # fmt: skip
         coder.check("base")
+
+
+def cosines(model: Model, count: int) -> np.ndarray:
+    """(count, T): the DCT basis of a group. The base is the mean, unless it is another segment's."""
+    first = 0 if model.shared else 1
+    return dct(model.frames)[first : first + count]
 
 
 def _read_side(model: Model, data: bytes, planes: Planes) -> None:
@@ -162,7 +228,7 @@ def _read_side(model: Model, data: bytes, planes: Planes) -> None:
         coder.check("side")
         explicit = model.basis_kind[g] == BASIS_EXPLICIT
         planes.bases.append(
-            values.reshape(-1, t) / BASIS_SCALE if explicit else dct(t)[1 : model.basis_count[g] + 1]
+            values.reshape(-1, t) / BASIS_SCALE if explicit else cosines(model, model.basis_count[g])
         )
     planes.part_series = np.zeros((model.parts, 12, t))
     for p in range(model.parts):
@@ -203,8 +269,8 @@ def _read_coefficients(
         if m:
             assert coder is not None
             code_coefficients(
-                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.classes[g],
-                np.array(model.beta[c], np.int64), 0.0, np.zeros((0, 0)), q, r, last,
+                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
+                np.array(model.beta[c], np.int64), np.zeros(0), np.zeros((0, 0)), q, r, last,
                 q[:, :0] if before is None else qs[before], np.zeros(n, np.int64) if before is None else lasts[before],
             )  # fmt: skip
             coder.check("coefficient")
@@ -264,7 +330,7 @@ def _read_video(model: Model, data: bytes, explicit: bool, planes: Planes, extra
         y, x = height * (tile // cols), width * (tile % cols)
         plane = luma[(k - 1) * pages + page][y : y + height, x : x + width].reshape(-1)
         level = plane[places].astype(np.int64) - LEVEL_ZERO
-        out[p] = (level + model.gain * extra[p]) << planes.classes[groups[c]]
+        out[p] = (level + model.gain * extra[p]) << planes.step_classes(c, groups[c])
     if np.abs(out).max(initial=0) > VALUE_LIMIT:
         raise BadInput("value out of range", section="video")
     return out

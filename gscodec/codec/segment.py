@@ -14,8 +14,8 @@ from gscodec.codec.model.channels import FEATURES, GROUPS, channel_count, channe
 
 __all__ = ["MODE_CODED", "MODE_VIDEO", "MODE_ZERO", "SECTIONS", "Model", "join_segment", "split_segment"]
 
-SEGMENT_VERSION = 1
-FLAG_LAYOUT = 1
+SEGMENT_VERSION = 2
+FLAG_LAYOUT, FLAG_SHARED = 1, 2
 SECTIONS = ("model", "side", "position", "base", "coefficient", "video")
 MODE_ZERO, MODE_CODED, MODE_VIDEO = range(3)
 BASIS_NONE, BASIS_DCT, BASIS_EXPLICIT = range(3)
@@ -47,6 +47,22 @@ class Model:
     beta: list[list[int]] = field(default_factory=list)  # by channel, one for each plane of mode 1
     atlas: tuple[int, int] = (0, 0)
     gain: int = 1
+    shared: bool = False  # lattice, classes, base and labels are another segment's
+
+    @property
+    def temporal(self) -> bool:
+        """Whether there are coefficients: on a shared base even one frame has them."""
+        return self.frames > 1 or self.shared
+
+    def adopt(self, base: Model) -> None:
+        """Take what a shared base gives. Raises BadInput where the two don't fit."""
+        for name in ("slots", "sh_degree"):
+            if getattr(self, name) != getattr(base, name):
+                raise BadInput("segment does not fit the base it shares", field=name)
+        if self.parts not in (0, base.parts):
+            raise BadInput("segment has other parts than the base it shares", field="P", parts=self.parts)
+        for name in ("bits", "cell_shift", "origin", "base_unit", "spacing", "regression"):
+            setattr(self, name, getattr(base, name))
 
     @property
     def channels(self) -> int:
@@ -62,13 +78,18 @@ class Model:
 
     def write(self) -> bytes:
         out = bytearray()
-        out += uv(self.frames) + uv(self.slots) + bytes([self.sh_degree, *self.bits, self.cell_shift])
+        out += uv(self.frames) + uv(self.slots) + bytes([self.sh_degree])
+        if not self.shared:
+            self._write_own(out)
+        if self.temporal:
+            self._write_temporal(out)
+        return bytes(out)
+
+    def _write_own(self, out: bytearray) -> None:
+        out += bytes([*self.bits, self.cell_shift])
         out += np.asarray(self.origin, "<f4").tobytes() + np.asarray(self.base_unit, "<f4").tobytes()
         for g in range(1, GROUPS):
             out += bytes([self.spacing[g]]) + struct.pack(f"<{FEATURES[g]}i", *self.regression[g])
-        if self.frames > 1:
-            self._write_temporal(out)
-        return bytes(out)
 
     def _write_temporal(self, out: bytearray) -> None:
         out += np.asarray(self.coef_unit, "<f4").tobytes() + bytes([self.parts])
@@ -84,7 +105,7 @@ class Model:
             out += uv(self.atlas[0]) + uv(self.atlas[1]) + bytes([self.gain])
 
     @classmethod
-    def read(cls, data: bytes) -> Model:
+    def read(cls, data: bytes, *, shared: bool = False) -> Model:
         """Raises BadInput (or a kind of it), naming the field."""
         r = _Fields(data)
         frames, slots, degree = r.uv("T"), r.uv("N"), r.u8("sh_degree", 3)
@@ -92,19 +113,23 @@ class Model:
             raise LimitExceeded("frames of a segment", field="T", value=frames)
         if slots > MAX_SLOTS:
             raise LimitExceeded("slots of a segment", field="N", value=slots)
-        m = cls(frames, slots, degree)
-        x, y, z = (r.u8("bits", MAX_LATTICE_BITS) for _ in range(3))
-        m.bits = (x, y, z)
-        m.cell_shift = r.u8("cell_shift", MAX_LATTICE_BITS)
-        m.origin = r.floats("origin", 3)
-        m.base_unit = r.floats("base_unit", m.channels, positive=True)
-        for g in range(1, GROUPS):
-            m.spacing[g] = r.u8("spacing", 4)
-            m.regression[g] = r.ints("regression", FEATURES[g])
-        if frames > 1:
+        m = cls(frames, slots, degree, shared=shared)
+        if not shared:
+            m._read_own(r)
+        if m.temporal:
             m._read_temporal(r)
         r.end("MODEL")
         return m
+
+    def _read_own(self, r: _Fields) -> None:
+        x, y, z = (r.u8("bits", MAX_LATTICE_BITS) for _ in range(3))
+        self.bits = (x, y, z)
+        self.cell_shift = r.u8("cell_shift", MAX_LATTICE_BITS)
+        self.origin = r.floats("origin", 3)
+        self.base_unit = r.floats("base_unit", self.channels, positive=True)
+        for g in range(1, GROUPS):
+            self.spacing[g] = r.u8("spacing", 4)
+            self.regression[g] = r.ints("regression", FEATURES[g])
 
     def _read_temporal(self, r: _Fields) -> None:
         self.coef_unit = r.floats("coef_unit", self.channels, positive=True)
@@ -114,7 +139,7 @@ class Model:
             self.part_unit = (float(linear), float(translation))
         for g in range(GROUPS):
             self.basis_kind[g] = r.u8("basis", BASIS_EXPLICIT)
-            self.basis_count[g] = r.u8("K_g", self.frames - 1)
+            self.basis_count[g] = r.u8("K_g", self.frames - (not self.shared))
             if (self.basis_kind[g] == BASIS_NONE) != (self.basis_count[g] == 0):
                 raise BadInput("basis without coefficients", field="K_g", group=g)
         groups = channel_groups(self.sh_degree)
@@ -188,20 +213,20 @@ def read_uv(data: bytes, at: int, name: str) -> tuple[int, int]:
     raise BadInput("number longer than five bytes", field=name, offset=at)
 
 
-def join_segment(sections: dict[str, bytes], *, explicit_layout: bool = False) -> bytes:
+def join_segment(sections: dict[str, bytes], *, explicit_layout: bool = False, shared: bool = False) -> bytes:
     """A segment of its six sections."""
-    head = bytes([SEGMENT_VERSION, FLAG_LAYOUT if explicit_layout else 0])
+    head = bytes([SEGMENT_VERSION, FLAG_LAYOUT * explicit_layout + FLAG_SHARED * shared])
     parts = [sections.get(name, b"") for name in SECTIONS]
     return head + b"".join(uv(len(part)) for part in parts) + b"".join(parts)
 
 
-def split_segment(data: bytes) -> tuple[dict[str, bytes], bool]:
-    """(sections, explicit layout)."""
+def split_segment(data: bytes) -> tuple[dict[str, bytes], bool, bool]:
+    """(sections, explicit layout, shared base)."""
     if len(data) < 2:
         raise Truncated("segment head", length=len(data))
     if data[0] != SEGMENT_VERSION:
         raise Unsupported("segment version not read here", version=data[0], reads=SEGMENT_VERSION)
-    if data[1] & ~FLAG_LAYOUT:
+    if data[1] & ~(FLAG_LAYOUT | FLAG_SHARED):
         raise Unsupported("unknown segment flags", flags=data[1])
     at, lengths = 2, []
     for name in SECTIONS:
@@ -215,7 +240,7 @@ def split_segment(data: bytes) -> tuple[dict[str, bytes], bool]:
     for name, length in zip(SECTIONS, lengths, strict=True):
         out[name] = bytes(data[at : at + length])
         at += length
-    return out, bool(data[1] & FLAG_LAYOUT)
+    return out, bool(data[1] & FLAG_LAYOUT), bool(data[1] & FLAG_SHARED)
 
 
 def atlas_geometry(slots: int, channels: int) -> tuple[int, int, int, int, int]:

@@ -17,7 +17,7 @@ MAX_GOP_FRAMES = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeSettings:
-    """Settings of one encode. `gauge`, `parts`, `sensitivity`: codec tools, switched off only to measure them."""
+    """Settings of one encode. `gauge`, `parts`, `sensitivity`, `share` (one base for several GOPs): codec tools, switched off only to measure them."""
 
     quality: float = DEFAULT_QUALITY  # 0..100, see target_psnr
     preset: str = "balanced"
@@ -32,6 +32,7 @@ class EncodeSettings:
     gauge: bool = True
     parts: bool = True
     sensitivity: bool = True
+    share: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

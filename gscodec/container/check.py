@@ -201,7 +201,7 @@ def _scan(data: mmap.mmap, report: RepairReport) -> _Whole:
                 whole.header = read_header(payload)
                 whole.frames = max(whole.frames, whole.header.frames)
             elif kind == SEGM:
-                rung, _, first, n_frames = read_segment_head(payload, at)
+                rung, _, first, n_frames, _ = read_segment_head(payload, at)
                 skip = SEGMENT_HEAD.size
                 place = first, n_frames, offset + skip, len(payload) - skip
                 whole.segments.setdefault(rung, []).append(place)

@@ -28,15 +28,15 @@ __all__ = [
 ]
 
 # A byte above 127, the name, a line end that text modes would change, end-of-file, and the major version.
-MAGIC = b"\x89GSV\r\n\x1a\x01"
+MAGIC = b"\x89GSV\r\n\x1a\x02"
 CHUNK_HEAD = struct.Struct("<4sI")  # type, payload length
 CHUNK_OVERHEAD = CHUNK_HEAD.size + 4
-SEGMENT_HEAD = struct.Struct("<HHIQH")  # rung, flags, GOP number, first frame, frames
+SEGMENT_HEAD = struct.Struct("<HHIQH")  # rung, GOPs back to the base, GOP number, first frame, frames
 
 HEAD, SEGM, INDX, FOOT = b"HEAD", b"SEGM", b"INDX", b"FOOT"
 FREE = b"free"  # padding
 # Reserved, so that readers of this version skip what later writers may add.
-INIT, AUDI, THMB, POST, META, BASE = b"init", b"audi", b"thmb", b"post", b"meta", b"base"
+INIT, AUDI, THMB, POST, META = b"init", b"audi", b"thmb", b"post", b"meta"
 KNOWN = (HEAD, SEGM, INDX, FOOT)
 
 
@@ -77,20 +77,22 @@ def write_chunk(kind: bytes, payload: bytes) -> bytes:
     return head + payload + crc32c(payload, crc32c(head)).to_bytes(4, "little")
 
 
-def write_segment_chunk(payload: bytes, rung: int, gop: int, first_frame: int, n_frames: int) -> bytes:
-    return write_chunk(SEGM, SEGMENT_HEAD.pack(rung, 0, gop, first_frame, n_frames) + payload)
+def write_segment_chunk(
+    payload: bytes, rung: int, gop: int, first_frame: int, n_frames: int, base: int = 0
+) -> bytes:
+    return write_chunk(SEGM, SEGMENT_HEAD.pack(rung, base, gop, first_frame, n_frames) + payload)
 
 
-def read_segment_head(payload: bytes, offset: int) -> tuple[int, int, int, int]:
-    """(rung, GOP number, first frame, frames) of a SEGM payload."""
+def read_segment_head(payload: bytes, offset: int) -> tuple[int, int, int, int, int]:
+    """(rung, GOP number, first frame, frames, GOPs back to the base) of a SEGM payload."""
     if len(payload) < SEGMENT_HEAD.size:
         raise Truncated("segment head", chunk="SEGM", offset=offset)
-    rung, flags, gop, first, n_frames = SEGMENT_HEAD.unpack_from(payload)
-    if flags:
-        raise Unsupported("segment flags not known here", chunk="SEGM", offset=offset, flags=flags)
+    rung, base, gop, first, n_frames = SEGMENT_HEAD.unpack_from(payload)
+    if base > gop:
+        raise BadInput("base before the first segment", chunk="SEGM", offset=offset, base=base)
     if n_frames == 0 or first + n_frames > MAX_FRAME:
         raise BadInput("frames of a segment", chunk="SEGM", offset=offset, first=first, frames=n_frames)
-    return rung, gop, first, n_frames
+    return rung, gop, first, n_frames, base
 
 
 MAX_FRAME = 1 << 48  # exact in a double, so in JavaScript too

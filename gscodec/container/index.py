@@ -11,7 +11,7 @@ from gscodec.container.header import unzip, zip_bytes
 
 __all__ = ["SegmentEntry", "read_index", "write_index"]
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 MAX_ENTRIES = 1 << 19  # six rungs of a day of one-second GOPs; some 100 MB of Python objects
 
 
@@ -26,6 +26,7 @@ class SegmentEntry:
     offset: int
     length: int
     crc: int
+    base: int = 0  # how many GOPs back the segment lies whose base this one shares; 0: it has its own
 
 
 def _uv(value: int) -> bytes:
@@ -79,7 +80,7 @@ def write_index(entries: list[SegmentEntry]) -> bytes:
                 + _uv(e.offset - end)
                 + _uv(e.length)
             )
-            out += e.crc.to_bytes(4, "little")
+            out += e.crc.to_bytes(4, "little") + _uv(e.base)
             frame, end, gop = e.first_frame + e.n_frames, e.offset + e.length, e.gop + 1
     return zip_bytes(bytes(out))
 
@@ -95,7 +96,10 @@ def _read_rung(n: _Numbers, rung: int, count: int) -> list[SegmentEntry]:
             raise BadInput("entry out of range", chunk="INDX", rung=rung, gop=gop)
         if length > MAX_CHUNK_BYTES:
             raise LimitExceeded("segment too long", chunk="INDX", rung=rung, gop=gop, length=length)
-        out.append(SegmentEntry(rung, gop, first, n_frames, offset, length, n.u32()))
+        crc, base = n.u32(), n.uv()
+        if base > gop:
+            raise BadInput("base before the first segment", chunk="INDX", rung=rung, gop=gop)
+        out.append(SegmentEntry(rung, gop, first, n_frames, offset, length, crc, base))
         gop += 1
     return out
 

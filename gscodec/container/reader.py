@@ -144,11 +144,11 @@ class Reader:
             self._seen_header = True
             return HeaderEvent(read_header(payload), at)
         if kind == SEGM:
-            rung, gop, first, n_frames = read_segment_head(payload, at)
+            rung, gop, first, n_frames, base = read_segment_head(payload, at)
             body = payload[SEGMENT_HEAD.size :]
             offset = at + CHUNK_HEAD.size + SEGMENT_HEAD.size
             return SegmentEvent(
-                SegmentEntry(rung, gop, first, n_frames, offset, len(body), crc32c(body)), body
+                SegmentEntry(rung, gop, first, n_frames, offset, len(body), crc32c(body), base), body
             )
         if kind == INDX:
             self._index_offset = at

@@ -66,8 +66,10 @@ class GsvWriter:
         self._at += len(data)
         return at
 
-    def add_segment(self, payload: bytes, *, first_frame: int, n_frames: int, rung: int = 0) -> SegmentEntry:
-        """Append one segment; frames of a rung come in order."""
+    def add_segment(
+        self, payload: bytes, *, first_frame: int, n_frames: int, rung: int = 0, base: int = 0
+    ) -> SegmentEntry:
+        """Append one segment; frames of a rung come in order. `base`: how many GOPs back its shared base is."""
         if not 0 < n_frames <= 0xFFFF or not 0 <= rung <= 0xFFFF or len(payload) > MAX_SEGMENT_BYTES:
             raise Misuse("segment out of range", rung=rung, n_frames=n_frames, length=len(payload))
         last = self._last.get(rung)
@@ -76,9 +78,11 @@ class GsvWriter:
                 "segments of a rung must come in order of frames", rung=rung, first_frame=first_frame
             )
         gop = last.gop + 1 if last else 0
-        at = self._write(write_segment_chunk(payload, rung, gop, first_frame, n_frames))
+        if not 0 <= base <= gop:
+            raise Misuse("a base lies among the earlier segments", rung=rung, gop=gop, base=base)
+        at = self._write(write_segment_chunk(payload, rung, gop, first_frame, n_frames, base))
         offset = at + CHUNK_HEAD.size + SEGMENT_HEAD.size
-        entry = SegmentEntry(rung, gop, first_frame, n_frames, offset, len(payload), crc32c(payload))
+        entry = SegmentEntry(rung, gop, first_frame, n_frames, offset, len(payload), crc32c(payload), base)
         self.entries.append(entry)
         self._last[rung] = entry
         return entry
@@ -126,7 +130,9 @@ class GsvWriter:
         for old, new in zip(self._in_file_order(self.entries), self._in_file_order(entries), strict=True):
             self._file.seek(old.offset)
             payload = self._file.read(old.length)
-            out.write(write_segment_chunk(payload, new.rung, new.gop, new.first_frame, new.n_frames))
+            out.write(
+                write_segment_chunk(payload, new.rung, new.gop, new.first_frame, new.n_frames, new.base)
+            )
         index_offset = out.tell()
         out.write(write_chunk(INDX, index))
         length = out.tell() + CHUNK_OVERHEAD + 16 + len(MAGIC)

@@ -31,6 +31,7 @@ from gscodec.render.projection import (
 )
 from gscodec.render.rasterize import draw
 from gscodec.render.views import measured_directions, orbit
+from gscodec.render.zone import zone_cameras
 from gscodec.splats.model import Splats
 
 __all__ = ["Sensitivity", "sensitivity", "sensitivity_cameras"]
@@ -198,12 +199,11 @@ FIELD_OF_VIEW = np.pi / 4
 def sensitivity_cameras(
     splats: Splats, zone: list[dict[str, Any]] | None, *, seed: int, size: int, count: int
 ) -> list[Camera]:
-    """`count` seeded cameras: of the viewers' zone where there is one, else on orbits, away from `test` views."""
-    rng = np.random.default_rng(seed)
+    """`count` seeded cameras: in the viewers' zone where there is one, else on orbits, away from `test` views."""
     if zone:
-        return [Camera.from_dict(zone[i], size) for i in rng.permutation(len(zone))[:count]]
+        return zone_cameras(zone, seed=seed, size=size, count=count)
     out: list[Camera] = []
-    start, i = rng.random(), 0
+    start, i = np.random.default_rng(seed).random(), 0
     frame = orbit(splats)
     while len(out) < count:
         azimuth = 2 * np.pi * ((start + i * 0.6180339887) % 1)

@@ -29,7 +29,8 @@ SIGN = UNARY + 4 * FAMILY * 14
 EXP = SIGN + 4 * 16
 MANT = EXP + 32
 SET_SIZE = MANT + 32
-SET_WEIGHTS = 4 + 14 * 4 + 4
+SELECT = 4
+SET_WEIGHTS = (4 + 14 * 4) * SELECT + 4
 WEIGHT_START = 19661  # 0.3 in 16.16
 WEIGHT_LIMIT = 524287
 
@@ -231,7 +232,8 @@ def _code_large(st, buf, counters, base, m):
 @njit
 def code_value(st, buf, counters, weight, index, c0, c1, c2, c3, g0, g1, g2, g3, signed, nonzero, value):
     """A value (SPEC.md 5.4) of set `index` under contexts c and sign contexts g; returns it."""
-    base, wbase = index * SET_SIZE, index * SET_WEIGHTS
+    base, wsign = index * SET_SIZE, index * SET_WEIGHTS
+    wbase = wsign + 4 + 60 * min(3, (c0 + 4) >> 3)
     a = -value if value < 0 else value
     if not nonzero:
         z = base + ZERO
@@ -267,7 +269,7 @@ def code_value(st, buf, counters, weight, index, c0, c1, c2, c3, g0, g1, g2, g3,
         g + 16 + g1,
         g + 32 + g2,
         g + 48 + g3,
-        wbase + 60,
+        wsign,
         1 if value < 0 else 0,
     )
     return -m if negative else m

@@ -11,6 +11,7 @@ from gscodec.base.jit import njit
 __all__ = [
     "MAX_NEIGHBOURS",
     "Neighbours",
+    "bucket",
     "cell_shift_for",
     "find_neighbours",
     "neighbour_magnitude",
@@ -44,7 +45,7 @@ def cell_shift_for(x: np.ndarray) -> int:
 
 
 @njit
-def _bucket(cx, cy, cz, mask):
+def bucket(cx, cy, cz, mask):
     h = (cx * 73856093) ^ (cy * 19349663) ^ (cz * 83492791)
     return h & mask  # low bits only, so that 64-bit products agree with 32-bit ones
 
@@ -102,13 +103,13 @@ def _find(x, shift, index, weight, counts, total, feature):
             count = _offer(best, dist, count, j, _squared(x, i, j))
         cx, cy, cz = x[i, 0] >> shift, x[i, 1] >> shift, x[i, 2] >> shift
         for o in range(27):
-            j = np.int64(head[_bucket(cx + o % 3 - 1, cy + (o // 3) % 3 - 1, cz + o // 9 - 1, size - 1)])
+            j = np.int64(head[bucket(cx + o % 3 - 1, cy + (o // 3) % 3 - 1, cz + o // 9 - 1, size - 1)])
             seen = 0
             while j >= 0 and seen < LIST_CAP:
                 count = _offer(best, dist, count, j, _squared(x, i, j))
                 j = np.int64(nxt[j])
                 seen += 1
-        own = _bucket(cx, cy, cz, size - 1)
+        own = bucket(cx, cy, cz, size - 1)
         nxt[i] = head[own]
         head[own] = i
         counts[i] = count

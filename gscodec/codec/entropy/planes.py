@@ -109,7 +109,7 @@ def code_base_plane(
     for i in range(q.shape[0]):
         if st[ERROR] != 0:
             return
-        c = classes[i]
+        c, cc = classes[i], min(15, classes[i])
         mean = neighbour_mean(nb_i, nb_w, nb_n, nb_t, i, v) if predicted else np.int64(0)
         if st[WRITING] and predicted:
             q[i] = quantise_round((target[i] - mean) / np.float64(1 << c), 0.5)
@@ -128,8 +128,8 @@ def code_base_plane(
         g0, g1 = sgn3(_weighted_sum(nb_i, nb_w, nb_n, i, q)), sgn3(q_before[i])
         q[i] = code_value(
             st, buf, counters, weight, s,
-            6 * qn + min(5, pc), quantise(nb + 8 * pc) + 16 * min(7, c >> 1), 8 * quantise(disp) + min(7, qn >> 1),
-            8 * c + min(7, quantise(2 * disp + nb) >> 1), g0, g1, 3 * g0 + g1, sgn3(near), True, False, q[i],
+            6 * qn + min(5, pc), quantise(nb + 8 * pc) + 16 * min(7, cc >> 1), 8 * quantise(disp) + min(7, qn >> 1),
+            8 * cc + min(7, quantise(2 * disp + nb) >> 1), g0, g1, 3 * g0 + g1, sgn3(near), True, False, q[i],
         )  # fmt: skip
         v[i] = mean + (q[i] << c)
         if abs(v[i]) > VALUE_LIMIT:
@@ -155,11 +155,11 @@ def _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means):
 
 
 @njit
-def _quantise_slot(i, m, means, target, scale, offset, q):
+def _quantise_slot(i, m, means, target, scale, offsets, q):
     """Writing: the residuals of slot i in all planes; returns the number of planes up to the last nonzero one."""
     last = 0
     for j in range(m):
-        q[i, j] = quantise_round((target[i, j] - means[j]) * scale, offset)
+        q[i, j] = quantise_round((target[i, j] - means[j]) * scale, offsets[j])
         if q[i, j] != 0:
             last = j + 1
     return last
@@ -167,13 +167,14 @@ def _quantise_slot(i, m, means, target, scale, offset, q):
 
 @njit
 def code_coefficients(
-    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, set_last, set_coef, classes, beta, offset,
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, set_last, set_coef, classes, beta, offsets,
     target, q, r, last, q_before, last_before,
 ):  # fmt: skip
     """All context-coded planes of one channel, slot by slot.
 
     target (N, m) float64 in units (writing); q, r (N, m) int64 out; last (N,) int64 out; q_before (N, m') and
-    last_before (N,) of the previous channel (m' = 0 where there is none); beta (m,) int64; offset: rounding offset.
+    last_before (N,) of the previous channel (m' = 0 where there is none); beta (m,) int64; offsets (m,)
+    float64: rounding offset of each plane.
     """
     n, m = q.shape
     means = np.zeros(m, np.int64)
@@ -182,14 +183,14 @@ def code_coefficients(
     for i in range(n):
         if st[ERROR] != 0:
             return
-        c = classes[i]
+        c, cc = classes[i], min(15, classes[i])
         _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means)
         if st[WRITING]:
-            last[i] = _quantise_slot(i, m, means, target, 1.0 / np.float64(1 << c), offset, q)
+            last[i] = _quantise_slot(i, m, means, target, 1.0 / np.float64(1 << c), offsets, q)
         nl, pl = neighbour_magnitude(nb_i, nb_w, nb_n, nb_t, i, last), last_before[i]
         ql = quantise(nl)
         l_i = code_value(
-            st, buf, counters, weight, set_last, ql, 8 * ql + min(7, pl), 8 * c + min(7, ql >> 1),
+            st, buf, counters, weight, set_last, ql, 8 * ql + min(7, pl), 8 * cc + min(7, ql >> 1),
             quantise(nl + 8 * pl), 0, 0, 0, 0, False, False, last[i],
         )  # fmt: skip
         if l_i > m:
@@ -212,7 +213,7 @@ def code_coefficients(
             qn, g0, g1 = quantise(nb), sgn3(s0), sgn3(other)
             own = code_value(
                 st, buf, counters, weight, set_coef + min(j, 3), 8 * qn + min(7, o1),
-                quantise(2 * nb + 12 * o1 + 8 * o2) + 16 * min(7, c >> 1), 8 * min(15, l_i) + min(7, l_i - 1 - j),
+                quantise(2 * nb + 12 * o1 + 8 * o2) + 16 * min(7, cc >> 1), 8 * min(15, l_i) + min(7, l_i - 1 - j),
                 8 * qn + min(7, o2), g0, g1, sgn3(own), 3 * g0 + g1, True, j == l_i - 1, q[i, j],
             )  # fmt: skip
             q[i, j] = own

@@ -9,6 +9,7 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.codec.entropy.coder import ERR_BAD, ERROR, WRITING, Coder, code_bit, code_mixed, code_raw
+from gscodec.codec.entropy.surface import NEAR, add_point, fit_plane, near_points, plane_level, spacing_level
 
 __all__ = ["code_positions", "partition_keys", "position_coder"]
 
@@ -16,8 +17,11 @@ LEFT, EMPTY = 0, 17 * 32
 BIG = EMPTY + 64 * 2
 CLASS = BIG + 64 * 8
 CLASS_FAMILY = 256 * 16
-COUNTERS = CLASS + 4 * CLASS_FAMILY
-WEIGHTS = 16 * 4
+POINT = CLASS + 4 * CLASS_FAMILY
+POINT_FAMILY = 512
+COUNTERS = POINT + 4 * POINT_FAMILY
+POINT_WEIGHTS = 16 * 4
+WEIGHTS = POINT_WEIGHTS + 8 * 4
 
 
 def position_coder(data: bytes | None, n: int) -> Coder:
@@ -109,6 +113,41 @@ def _code_class(st, buf, counters, weight, classes, i, remaining, value):
 
 
 @njit
+def _code_point(st, buf, counters, weight, x, i, low, size, least, search, near, dist, plane):
+    """The rest of a single point's position: bits of the box (low (3,), size (3,)) down to edges `least` (3,)."""
+    shift, head, nxt = search
+    count = 0
+    flat = False
+    centre = np.empty(3)
+    for level in range(64):
+        a = -1
+        for b in range(3):
+            if size[b] > least[b] and (a < 0 or size[b] > size[a]):
+                a = b
+        if a < 0:
+            break
+        for b in range(3):
+            centre[b] = low[b] + 0.5 * size[b]
+        if level == 0:
+            count = near_points(x, centre, shift, head, nxt, near, dist)
+            flat = fit_plane(x, near, count, plane)
+        u = plane_level(plane, centre, size, a) if flat else np.int64(0)
+        v = spacing_level(x, near, count, centre, size, a)
+        depth = min(level, 7)
+        w = POINT_WEIGHTS + 4 * depth
+        bit = code_mixed(
+            st, buf, counters, weight, POINT + u, POINT + POINT_FAMILY + 16 * u + 2 * min(7, depth),
+            POINT + 2 * POINT_FAMILY + 16 * v + depth, POINT + 3 * POINT_FAMILY + 16 * u + v, w,
+            1 if np.float64(x[i, a]) >= centre[a] else 0,
+        )  # fmt: skip
+        size[a] *= 0.5
+        low[a] += bit * size[a]
+    for b in range(3):
+        x[i, b] = np.int64(low[b] + np.floor(0.5 * least[b]))
+    add_point(x, i, shift, head, nxt)
+
+
+@njit
 def _first_right(keys, lo, hi, bit):
     """First index in lo..hi (sorted keys alike above `bit`) whose `bit` is one."""
     while lo < hi:
@@ -121,7 +160,7 @@ def _first_right(keys, lo, hi, bit):
 
 
 @njit
-def code_positions(st, buf, counters, weight, bits, keys, x, classes):
+def code_positions(st, buf, counters, weight, bits, shift, keys, x, classes):
     """Code N slots; `keys` sorted and `x`, `classes` given when writing. Fills x (N, 3) with the decoded positions.
 
     Returns False where the input is bad (the coder's state says why).
@@ -129,6 +168,12 @@ def code_positions(st, buf, counters, weight, bits, keys, x, classes):
     n_all = x.shape[0]
     axes = split_axes(bits)
     n_splits = axes.shape[0]
+    entries = 16
+    while entries < 2 * n_all:
+        entries *= 2
+    search = (shift, np.full(entries, -1, np.int32), np.full(n_all, -1, np.int32))
+    near, dist, plane = np.zeros(NEAR, np.int64), np.zeros(NEAR), np.zeros(7)
+    low, size, least = np.zeros(3), np.zeros(3), np.zeros(3)
     # A box on the stack: slots lo..hi, splits done, prefix on each axis.
     stack = np.zeros((2 * n_splits + 4, 6), np.int64)
     top = 1
@@ -152,10 +197,9 @@ def code_positions(st, buf, counters, weight, bits, keys, x, classes):
                         if axes[d] == a:
                             used += 1
                     rem = bits[a] - used
-                    low = min(rem, classes[i])
-                    for b in range(rem - 1, low - 1, -1):
-                        prefix = 2 * prefix + code_raw(st, buf, (x[i, a] >> b) & 1)
-                    x[i, a] = (prefix << low) + ((1 << (low - 1)) if low > 0 else 0)
+                    size[a], least[a] = np.float64(1 << rem), np.float64(1 << min(rem, classes[i]))
+                    low[a] = np.float64(prefix) * size[a]
+                _code_point(st, buf, counters, weight, x, i, low, size, least, search, near, dist, plane)
             continue
         middle = _first_right(keys, lo, hi, n_splits - 1 - depth) if st[WRITING] else lo
         left = _code_left(st, buf, counters, n, min(63, n_splits - depth), middle - lo)

@@ -26,10 +26,13 @@ def _useful(coefs: np.ndarray) -> int:
     return int(needed[-1]) + 1 if needed.size else 0
 
 
-def choose_basis(series: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """(kind, basis (K, T), integers of an explicit basis or empty) for series (M, T) in units of their steps."""
+def choose_basis(series: np.ndarray, *, shared: bool = False) -> tuple[int, np.ndarray, np.ndarray]:
+    """(kind, basis (K, T), integers of an explicit basis or empty) for series (M, T) in units of their steps.
+
+    `shared`: the base is another segment's, so the mean is coded as well.
+    """
     t = series.shape[1]
-    centred = series - series.mean(axis=1, keepdims=True)
+    centred = series if shared else series - series.mean(axis=1, keepdims=True)
     if not np.abs(centred).max(initial=0.0) > 0.3:
         return BASIS_NONE, np.zeros((0, t)), np.zeros(0, np.int64)
     if centred.shape[0] > SAMPLE:
@@ -37,10 +40,10 @@ def choose_basis(series: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
         share, sample = centred.shape[0] / SAMPLE, centred[pick]
     else:
         share, sample = 1.0, centred
-    cos = dct(t)[1:]
+    cos = dct(t)[0 if shared else 1 :]
     by_cos = centred @ cos.T
     values, vectors = np.linalg.eigh(_robust_covariance(sample))
-    klt = vectors[:, ::-1].T[: t - 1]
+    klt = vectors[:, ::-1].T[: len(cos)]
     klt = klt * np.sign(klt[np.arange(len(klt)), np.abs(klt).argmax(1)])[:, None]
     k_cos, k_klt = _useful(by_cos), _useful(centred @ klt.T)
     integers = np.round(klt[:k_klt] * BASIS_SCALE).astype(np.int64)

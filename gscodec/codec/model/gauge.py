@@ -89,23 +89,29 @@ def _turn_freely(prev, q, logs, tmp, rel):
 
 
 @njit
-def align(quats, logs, spellings, order, enabled):
-    """Re-spell in place: quats (T, N, 4) relative to the part's rotation, logs (T, N, 3). Returns spellings (T, N)."""
+def align(quats, logs, spellings, order, enabled, first_quats, first_logs):
+    """Re-spell in place: quats (T, N, 4) relative to the part's rotation, logs (T, N, 3). Returns spellings (T, N).
+
+    first_quats (N, 4), first_logs (N, 3): what frame 0 is spelled like; empty: by falling scales.
+    """
     frames, n = quats.shape[0], quats.shape[1]
     chosen = np.zeros((frames, n), np.int8)
     rel, tmp, q = np.empty(4), np.empty(4), np.empty(4)
-    old = np.empty(3)
+    old, p, before = np.empty(3), np.empty(4), np.empty(3)
     for i in range(n):
         for t in range(frames):
             old[:] = logs[t, i]
             q[:] = quats[t, i]
-            if t == 0:
+            known = t > 0 or first_quats.shape[0] > 0
+            if known:
+                p[:] = quats[t - 1, i] if t > 0 else first_quats[i]
+                before[:] = logs[t - 1, i] if t > 0 else first_logs[i]
+            if not known:
                 s = _first_spelling(old, order)
-            elif enabled:
-                p = quats[t - 1, i]
+            elif enabled or t == 0:
                 inv = np.array([p[0], -p[1], -p[2], -p[3]])
                 _mul(inv, q, rel)
-                s = _nearest_spelling(rel, old, logs[t - 1, i], spellings, order)
+                s = _nearest_spelling(rel, old, before, spellings, order)
             else:
                 s = chosen[0, i]
             chosen[t, i] = s
@@ -113,9 +119,9 @@ def align(quats, logs, spellings, order, enabled):
             q[:] = rel
             for a in range(3):
                 logs[t, i, a] = old[order[s, a]]
-            if t > 0 and enabled:
-                _turn_freely(quats[t - 1, i], q, logs[t, i], tmp, rel)
-            if t > 0 and (q * quats[t - 1, i]).sum() < 0:
+            if known and enabled:
+                _turn_freely(p, q, logs[t, i], tmp, rel)
+            if known and (q * p).sum() < 0:
                 q[:] = -q
             quats[t, i] = q
     return chosen

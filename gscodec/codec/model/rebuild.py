@@ -7,20 +7,43 @@ from numba import prange
 
 from gscodec.base.jit import njit
 
-__all__ = ["rebuild_frame"]
+__all__ = ["rebuild_frame", "swing_twist_turn"]
 
 R3, R2, R6 = 1 / np.sqrt(3.0), 1 / np.sqrt(2.0), 1 / np.sqrt(6.0)
 
 
+@njit
+def swing_twist_turn(w0, w1, w2, w3, r0, r1, r2, axis):
+    """Quaternion w * exp(swing) * exp(twist); r (radians): the twist is the component along `axis`."""
+    s0 = 0.0 if axis == 0 else r0
+    s1 = 0.0 if axis == 1 else r1
+    s2 = 0.0 if axis == 2 else r2
+    angle = np.sqrt(s0 * s0 + s1 * s1 + s2 * s2)
+    s = np.sin(0.5 * angle) / angle if angle > 1e-12 else 0.5
+    e0, e1, e2, e3 = np.cos(0.5 * angle), s * s0, s * s1, s * s2
+    q0 = w0 * e0 - w1 * e1 - w2 * e2 - w3 * e3
+    q1 = w0 * e1 + w1 * e0 + w2 * e3 - w3 * e2
+    q2 = w0 * e2 - w1 * e3 + w2 * e0 + w3 * e1
+    q3 = w0 * e3 + w1 * e2 - w2 * e1 + w3 * e0
+    half = 0.5 * (r0 if axis == 0 else (r1 if axis == 1 else r2))
+    c, s = np.cos(half), np.sin(half)
+    if axis == 0:
+        return q0 * c - q1 * s, q1 * c + q0 * s, q2 * c + q3 * s, q3 * c - q2 * s
+    if axis == 1:
+        return q0 * c - q2 * s, q1 * c - q3 * s, q2 * c + q0 * s, q3 * c + q1 * s
+    return q0 * c - q3 * s, q1 * c + q2 * s, q2 * c - q1 * s, q3 * c + q0 * s
+
+
 @njit(parallel=True)
 def rebuild_frame(
-    coefs, weights, channel, base, world, quats0, labels, has_parts, moves, centres, turns, log_dets,
+    coefs, weights, channel, base, world, quats0, axes, labels, has_parts, moves, centres, turns, log_dets,
     means, quats, scales, opacities, sh,
 ):  # fmt: skip
     """Fill means (N, 3), quats (N, 4), scales (N, 3), opacities (N,), sh (N, K, 3), all float32.
 
     coefs (N, J) int32 and weights (J,) float64 = basis value * unit at this frame; channel (J,): the channel
-    of each plane; base (C, N) float64; world (N, 3) float64; quats0 (N, 4); moves (P, 3, 4) M|b; turns (P, 4).
+    of each plane; base (C, N) float64; world (N, 3) float64; quats0 (N, 4); axes (N,) of the
+    twist; moves (P, 3, 4) M|b; turns (P, 4).
     """
     n, j_all = coefs.shape
     c_all = base.shape[0]
@@ -49,13 +72,7 @@ def rebuild_frame(
         means[i, 0], means[i, 1], means[i, 2] = x, y, z
         for k in range(3):
             scales[i, k] = np.exp(min(max(base[3 + k, i] + a[3 + k] + grow, -30.0), 20.0))
-        angle = np.sqrt(a[6] * a[6] + a[7] * a[7] + a[8] * a[8])
-        s = np.sin(0.5 * angle) / angle if angle > 1e-12 else 0.5
-        e0, e1, e2, e3 = np.cos(0.5 * angle), s * a[6], s * a[7], s * a[8]
-        q0 = w0 * e0 - w1 * e1 - w2 * e2 - w3 * e3
-        q1 = w0 * e1 + w1 * e0 + w2 * e3 - w3 * e2
-        q2 = w0 * e2 - w1 * e3 + w2 * e0 + w3 * e1
-        q3 = w0 * e3 + w1 * e2 - w2 * e1 + w3 * e0
+        q0, q1, q2, q3 = swing_twist_turn(w0, w1, w2, w3, a[6], a[7], a[8], axes[i])
         norm = np.sqrt(q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
         quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3] = q0 / norm, q1 / norm, q2 / norm, q3 / norm
         opacities[i] = 1.0 / (1.0 + np.exp(-min(max(base[9, i] + a[9], -30.0), 30.0)))

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["conjugate", "from_matrix", "log", "exp", "multiply", "normalise", "polar", "to_matrix"]
+__all__ = [
+    "conjugate",
+    "from_matrix",
+    "multiply",
+    "normalise",
+    "polar",
+    "swing_twist",
+    "swing_twist_log",
+    "to_matrix",
+]
 
 F64 = npt.NDArray[np.float64]
 
@@ -33,20 +42,40 @@ def multiply(a: F64, b: F64) -> F64:
     )
 
 
-def exp(r: F64) -> F64:
-    """Quaternion of a rotation vector (radians)."""
+def _exp(r: F64) -> F64:
     angle = np.linalg.norm(r, axis=-1, keepdims=True)
     half = 0.5 * angle
     s = np.where(angle > 1e-12, np.sin(half) / np.maximum(angle, 1e-300), 0.5)
     return np.concatenate([np.cos(half), r * s], axis=-1)
 
 
-def log(q: F64) -> F64:
-    """Rotation vector (radians, at most pi) of a quaternion."""
-    q = np.where(q[..., :1] < 0, -q, q)
-    v = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
-    angle = 2.0 * np.arctan2(v, q[..., :1])
-    return q[..., 1:] * np.where(v > 1e-12, angle / np.maximum(v, 1e-300), 2.0)
+def swing_twist(r: F64, axis: npt.NDArray[np.int64]) -> F64:
+    """Quaternions exp(swing) * exp(twist): twist = r's component along body axis `axis` (N,), swing = the two others.
+
+    r (..., N, 3) radians. A twist stands rightmost, so an error in it turns the Gaussian about its own axis and
+    nothing else, however large the swing.
+    """
+    twist = np.zeros_like(r)
+    at = np.broadcast_to(axis[:, None], (*r.shape[:-1], 1))
+    np.put_along_axis(twist, at, np.take_along_axis(r, at, axis=-1), axis=-1)
+    return multiply(_exp(r - twist), _exp(twist))
+
+
+def swing_twist_log(q: F64, axis: npt.NDArray[np.int64]) -> F64:
+    """The r of `swing_twist`, (..., N, 3), of unit quaternions (..., N, 4); twist in -pi..pi."""
+    at = np.broadcast_to(axis[:, None], (*q.shape[:-1], 1))
+    half = np.arctan2(np.take_along_axis(q[..., 1:], at, axis=-1), q[..., :1])
+    half = half - np.pi * np.round(half / np.pi)  # q and -q are one rotation
+    back = np.zeros_like(q)
+    back[..., :1] = np.cos(half)
+    np.put_along_axis(back[..., 1:], at, -np.sin(half), axis=-1)
+    swing = multiply(q, back)
+    swing = np.where(swing[..., :1] < 0, -swing, swing)
+    v = np.linalg.norm(swing[..., 1:], axis=-1, keepdims=True)
+    gain = np.where(v > 1e-12, 2.0 * np.arctan2(v, swing[..., :1]) / np.maximum(v, 1e-300), 2.0)
+    out = swing[..., 1:] * gain
+    np.put_along_axis(out, at, 2.0 * half, axis=-1)
+    return out
 
 
 def to_matrix(q: F64) -> F64:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from gscodec.codec.model.channels import COLOUR, GROUPS, OPACITY, POSITION, ROTATION, SCALE, SH, channels_of
+from gscodec.codec.model.shape import SHIFT_BIAS
 from gscodec.codec.model.tracks import Tracks
 
 __all__ = ["CAPS", "MAX_CLASS", "Steps", "flat_steps", "sensitive_steps"]
 
 MAX_CLASS = 15
 POSITION_CAP = 0.5  # of the slot's geometric mean scale
-CAPS = {SCALE: 0.35, ROTATION: 0.7, OPACITY: 1.5, COLOUR: 0.5, SH: 0.5}
+ROTATION_CAP = 0.7  # of an axis with 2 sinh = 1 (see shape.py)
+CAPS = {SCALE: 0.35, ROTATION: ROTATION_CAP / 2**SHIFT_BIAS, OPACITY: 1.5, COLOUR: 0.5, SH: 0.5}
 BASE_COARSER = 1.4  # base steps against temporal ones, except positions (measured: rd-tools 9)
 SH_SPREAD = 0.282  # Y_0: colour sensitivity is a coefficient's, not a pixel's
 

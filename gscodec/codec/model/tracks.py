@@ -12,13 +12,14 @@ from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import LUMA_CHROMA
 from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
 from gscodec.codec.model.parts import canonical_tracks, fit_labels, fit_moves
+from gscodec.codec.model.shape import rotation_shifts
 from gscodec.splats.model import Splats
 
-__all__ = ["Tracks", "make_tracks"]
+__all__ = ["Tracks", "attribute_tracks", "make_tracks", "spell"]
 
 LOGIT_LIMIT = 9.0  # beyond: opacity within 1/8000 of 0 or 1
 LOG_SCALE_MIN = -18.0
-SENSITIVITY_FLOOR = 1 / 30  # of the usual one: steps at most five times the usual
+SENSITIVITY_FLOOR = 1 / 4  # of the usual one: steps at most twice the usual
 PART_CHOICES = (0, 8, 24, 48)
 
 
@@ -31,7 +32,9 @@ class Tracks:
     logs: np.ndarray  # (T, N, 3) float64 log scales
     logits: np.ndarray  # (T, N) float64
     colours: np.ndarray  # (T, N, 3 K) float64 luma/chroma of each SH coefficient
-    sensitivity: dict[str, np.ndarray]  # position (N,3), scale (N,3), rotation (N,3), opacity (N,), sh (N,K)
+    sensitivity: dict[
+        str, np.ndarray
+    ]  # position (N,3), scale (N,3), rotation (N,3), as if all axes had shift 0, opacity (N,), sh (N,K)
     labels: np.ndarray | None  # (N,) part of each slot
     moves: np.ndarray  # (T, P, 3, 4) M | b of the parts about `centres`
     centres: np.ndarray  # (P, 3)
@@ -65,6 +68,41 @@ def _logit(p: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(np.log(p / (1 - p)), -LOGIT_LIMIT, LOGIT_LIMIT))
 
 
+def attribute_tracks(frames: list[Splats]) -> tuple[np.ndarray, ...]:
+    """means, quats, log scales, logits, colours of the frames: (T, N, ...) float64 in the codec's own spaces."""
+    means = np.stack([f.means for f in frames]).astype(np.float64)
+    quats = rotation.normalise(np.stack([f.quats for f in frames]).astype(np.float64))
+    logs = np.maximum(
+        np.log(np.maximum(np.stack([f.scales for f in frames]).astype(np.float64), 1e-8)), LOG_SCALE_MIN
+    )
+    logits = np.stack([_logit(f.opacities) for f in frames])
+    sh = np.stack([f.sh for f in frames]).astype(np.float64)
+    colours = np.einsum("yc,tnkc->tnky", LUMA_CHROMA, sh).reshape(*sh.shape[:2], -1)
+    return means, quats, logs, logits, colours
+
+
+def spell(
+    quats: np.ndarray,
+    logs: np.ndarray,
+    labels: np.ndarray | None,
+    moves: np.ndarray,
+    use_gauge: bool,
+    like: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations (T, N, 4) in the gauge's spelling, and the spellings (T, N); `logs` are changed in place.
+
+    `like`: rotations (N, 4), relative to the parts, and log scales (N, 3) to spell the first frame like.
+    """
+    start = like or (np.zeros((0, 4)), np.zeros((0, 3)))
+    if labels is None:
+        relative = np.ascontiguousarray(quats)
+        return relative, align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge, *start)
+    turns = rotation.from_matrix(rotation.polar(moves[..., :3])[0])[:, labels]
+    relative = np.ascontiguousarray(rotation.multiply(rotation.conjugate(turns), quats))
+    spelled = align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge, *start)
+    return rotation.multiply(turns, relative), spelled
+
+
 def make_tracks(
     frames: list[Splats],
     sensitivities: Mapping[int, Any],
@@ -75,17 +113,9 @@ def make_tracks(
 ) -> Tracks:
     """Arrays of a GOP. `sensitivities`: by frame number, render.sensitivity.Sensitivity; steps (N,): expected
     position steps, for the choice of parts (None: no parts)."""
-    means = np.stack([f.means for f in frames]).astype(np.float64)
-    quats = rotation.normalise(np.stack([f.quats for f in frames]).astype(np.float64))
-    logs = np.maximum(
-        np.log(np.maximum(np.stack([f.scales for f in frames]).astype(np.float64), 1e-8)), LOG_SCALE_MIN
-    )
-    logits = np.stack([_logit(f.opacities) for f in frames])
-    sh = np.stack([f.sh for f in frames]).astype(np.float64)
-    colours = np.einsum("yc,tnkc->tnky", LUMA_CHROMA, sh).reshape(*sh.shape[:2], -1)
+    means, quats, logs, logits, colours = attribute_tracks(frames)
     labels, reference = None, means.mean(0)
     moves, centres = np.zeros((len(frames), 0, 3, 4)), np.zeros((0, 3))
-    relative = quats
     if use_parts and steps is not None and len(frames) > 2:
         labels = choose_parts(means, steps)
     if labels is not None:
@@ -93,12 +123,11 @@ def make_tracks(
         ref = means[len(frames) // 2]
         moves = fit_moves(means, ref, labels, centres)
         reference = canonical_tracks(means, labels, centres, moves).mean(axis=0)
-        turns = rotation.from_matrix(rotation.polar(moves[..., :3])[0])[:, labels]
-        relative = rotation.multiply(rotation.conjugate(turns), quats)
-    relative = np.ascontiguousarray(relative)
-    spelled = align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge)
-    world = relative if labels is None else rotation.multiply(turns, relative)
-    sens = _floored(_mean_sensitivity(sensitivities, spelled), logs.mean(axis=0), logits.mean(axis=0))
+    world, spelled = spell(quats, logs, labels, moves, use_gauge)
+    sens = _mean_sensitivity(sensitivities, spelled)
+    shifts = rotation_shifts(np.round(logs.mean(axis=0).T * 1024).astype(np.int64), np.full(3, 1 / 1024))
+    sens["rotation"] = sens["rotation"] * 4.0**shifts.T
+    sens = _floored(sens, logs.mean(axis=0), logits.mean(axis=0))
     return Tracks(
         means, world, logs, logits, colours, sens, labels, moves, centres, reference, frames[0].sh_degree
     )  # fmt: skip
@@ -135,7 +164,7 @@ def _floored(sens: dict[str, np.ndarray], logs: np.ndarray, logits: np.ndarray) 
         for j in range(columns.shape[1]):
             seen = columns[:, j] > 0
             if seen.sum() < 2 * features.shape[1]:
-                floor[:, j] = columns[seen, j].min(initial=1.0) if seen.any() else 1.0
+                floor[:, j] = columns[seen, j].min() if seen.any() else 0.0
                 continue
             fit = np.linalg.lstsq(features[seen], np.log(columns[seen, j]), rcond=None)[0]
             floor[:, j] = SENSITIVITY_FLOOR * np.exp(np.clip(features @ fit, -60, 60))

@@ -1,0 +1,70 @@
+"""Where viewers can stand: between the cameras of a zone, not only at them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gscodec.render.cameras import Camera
+
+__all__ = ["zone_cameras"]
+
+F64 = npt.NDArray[np.float64]
+MIXED = 3  # cameras of the zone that one between them is made of
+
+
+def zone_cameras(zone: list[dict[str, Any]], *, seed: int, size: int, count: int) -> list[Camera]:
+    """`count` seeded cameras: at most half of them the zone's own, the others between three of the zone's.
+
+    A camera between looks at the zone's point of interest (nearest to all optical axes) from a mean direction and a
+    mean distance, so that a dome of cameras stays a dome.
+    """
+    rng = np.random.default_rng(seed)
+    own = [Camera.from_dict(zone[i], size) for i in rng.permutation(len(zone))[: (count + 1) // 2]]
+    cameras = [Camera.from_dict(camera, size) for camera in zone]
+    focus = _focus(cameras)
+    between = []
+    for _ in range(count - len(own)):
+        picks = [cameras[i] for i in rng.choice(len(cameras), min(MIXED, len(cameras)), replace=False)]
+        between.append(_between(picks, rng.dirichlet(np.ones(len(picks))), focus))
+    return own + between
+
+
+def _focus(cameras: list[Camera]) -> F64:
+    """(3,) the point nearest to all optical axes; a mean of points ahead where the axes hardly fix one."""
+    eyes = np.stack([c.centre for c in cameras])
+    ahead = np.stack([c.R[2] for c in cameras])
+    across = np.eye(3) - np.einsum("ni,nj->nij", ahead, ahead)
+    spread = np.linalg.norm(eyes - eyes.mean(0), axis=1).mean()
+    normal = across.sum(0) + 1e-3 * np.eye(3)
+    prior = (eyes + ahead * max(float(spread), 1e-6)).mean(0)
+    return np.linalg.solve(normal, np.einsum("nij,nj->i", across, eyes) + 1e-3 * prior)
+
+
+def _between(picks: list[Camera], weights: F64, focus: F64) -> Camera:
+    offsets = np.stack([c.centre - focus for c in picks])
+    distances = np.linalg.norm(offsets, axis=1)
+    direction = weights @ (offsets / np.maximum(distances, 1e-12)[:, None])
+    length = float(np.linalg.norm(direction))
+    # Opposite cameras have no direction between them: then one of them stands for all.
+    eye = focus + (direction / length * (weights @ distances) if length > 0.2 else offsets[weights.argmax()])
+    first = picks[int(weights.argmax())]
+    # The first camera's own aim, turned rigidly so that what it saw of the focus it sees from the new place.
+    turn = _rotation_between(first.centre - focus, eye - focus)
+    rotation = first.R @ turn.T
+    at = focus + turn @ (first.centre - focus) * (
+        np.linalg.norm(eye - focus) / max(float(np.linalg.norm(first.centre - focus)), 1e-12)
+    )
+    return Camera(rotation, -rotation @ at, first.fx, first.fy, first.cx, first.cy, first.width, first.height)
+
+
+def _rotation_between(a: F64, b: F64) -> F64:
+    """(3, 3): the smallest rotation that takes direction a to b (Rodrigues)."""
+    a, b = a / max(float(np.linalg.norm(a)), 1e-12), b / max(float(np.linalg.norm(b)), 1e-12)
+    v, c = np.cross(a, b), float(a @ b)
+    if c < -0.999999:
+        return np.eye(3)
+    k = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    return np.asarray(np.eye(3) + k + k @ k / (1 + c))
