@@ -7,7 +7,7 @@ import { LimitExceeded, Truncated } from "./errors.js";
 
 /** Behind it stands the major version. */
 const MAGIC = [0x89, 0x47, 0x53, 0x56, 0x0d, 0x0a, 0x1a];
-const MAJOR = 1;
+const MAJOR = 2;
 export const MAGIC_BYTES = 8;
 export const MAX_PAYLOAD = 2 ** 28;
 /** Exact in a double. */
@@ -61,17 +61,20 @@ export function payloadOf(bytes: Uint8Array, what: string): Uint8Array {
 export function segmentEntry(head: Uint8Array, at: number, length: number, crc: number): SegmentEntry {
   if (head.length < SEGMENT_HEAD) throw new Truncated("the file ends within a segment's head");
   const view = viewOf(head);
-  if (view.getUint16(2, true) !== 0) throw new Unsupported("this segment has flags not known to this player");
+  const base = view.getUint16(2, true);
+  const gop = view.getUint32(4, true);
+  if (base > gop) throw new BadData("SEGM: base before the first segment");
   const firstFrame = u64(view, 8);
   const nFrames = view.getUint16(16, true);
   if (nFrames === 0 || firstFrame + nFrames > MAX_FRAME) throw new BadData("SEGM: frames out of range");
   return {
     rung: view.getUint16(0, true),
-    gop: view.getUint32(4, true),
+    gop,
     firstFrame,
     nFrames,
     offset: at + CHUNK_HEAD + SEGMENT_HEAD,
     length: length - SEGMENT_HEAD,
     crc,
+    base,
   };
 }

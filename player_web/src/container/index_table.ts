@@ -6,7 +6,7 @@ import { MAX_FRAME, MAX_PAYLOAD } from "./chunks.js";
 import { LimitExceeded } from "./errors.js";
 import { Numbers, unzip } from "./zstd.js";
 
-const VERSION = 1;
+const VERSION = 2;
 /** Six rungs of a day of one-second GOPs. */
 const MAX_ENTRIES = 2 ** 19;
 
@@ -43,7 +43,10 @@ function readRung(numbers: Numbers, rung: number, count: number, out: SegmentEnt
       throw new BadData("INDX: entry out of range");
     }
     if (length > MAX_PAYLOAD) throw new LimitExceeded("INDX: segment too long");
-    out.push({ rung, gop, firstFrame, nFrames, offset, length, crc: numbers.u32() });
+    const crc = numbers.u32();
+    const base = numbers.uv(MAX_FRAME);
+    if (base > gop) throw new BadData("INDX: base before the first segment");
+    out.push({ rung, gop, firstFrame, nFrames, offset, length, crc, base });
     gop += 1;
   }
 }

@@ -9,7 +9,9 @@ const SIGN = UNARY + 4 * FAMILY * 14;
 const EXP = SIGN + 4 * 16;
 const MANT = EXP + 32;
 export const SET_SIZE = MANT + 32;
-export const SET_WEIGHTS = 4 + 14 * 4 + 4;
+/** Weight sets of a value but its sign, chosen by its first context. */
+const SELECT = 4;
+export const SET_WEIGHTS = 4 + SELECT * (4 + 14 * 4);
 
 const WEIGHT_START = 19661;
 const WEIGHT_LIMIT = 524287;
@@ -186,7 +188,8 @@ export class Decoder {
     nonzero: boolean,
   ): number {
     const base = index * SET_SIZE;
-    const w = index * SET_WEIGHTS;
+    const sign = index * SET_WEIGHTS;
+    const w = sign + 4 + 60 * Math.min(SELECT - 1, (c0 + 4) >> 3);
     if (!nonzero) {
       const z = base;
       if (this.mixed(z + c0, z + FAMILY + c1, z + 2 * FAMILY + c2, z + 3 * FAMILY + c3, w) === 0) return 0;
@@ -204,7 +207,7 @@ export class Decoder {
     if (m === 15) m = this.large(base);
     if (!signed) return m;
     const g = base + SIGN;
-    return this.mixed(g + g0, g + 16 + g1, g + 32 + g2, g + 48 + g3, w + 60) === 1 ? -m : m;
+    return this.mixed(g + g0, g + 16 + g1, g + 32 + g2, g + 48 + g3, sign) === 1 ? -m : m;
   }
 
   /** Exp-Golomb beyond the unary part. */

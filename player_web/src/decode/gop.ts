@@ -4,7 +4,7 @@ import { BadData } from "./errors.js";
 import { groupOf, MODE_CODED, planesOf, videoPlanes } from "./model.js";
 import { MOST } from "./neighbours.js";
 import { dct, namedPlanes, type Planes } from "./planes.js";
-import { exp, multiply, polar, type Quaternion } from "./rotation.js";
+import { multiply, polar, type Quaternion, swingTwist } from "./rotation.js";
 
 /** Attributes of N Gaussians as they are drawn. */
 export interface FrameAttributes {
@@ -158,10 +158,7 @@ export class Gop {
     out.means[3 * i + 1] = y;
     out.means[3 * i + 2] = z;
     for (let k = 0; k < 3; k++) out.scales[3 * i + k] = Math.exp(Math.min(Math.max(a[3 + k]! + grow, -30), 20));
-    const [rx, ry, rz] = [a[6]!, a[7]!, a[8]!];
-    const angle = Math.sqrt(rx * rx + ry * ry + rz * rz);
-    const s = angle > 1e-12 ? Math.sin(0.5 * angle) / angle : 0.5;
-    const [e0, e1, e2, e3] = [Math.cos(0.5 * angle), s * rx, s * ry, s * rz];
+    const [e0, e1, e2, e3] = swingTwist([a[6]!, a[7]!, a[8]!], this.decoded.shape.axis[i]!);
     const q0 = w0 * e0 - w1 * e1 - w2 * e2 - w3 * e3;
     const q1 = w0 * e1 + w1 * e0 + w2 * e3 - w3 * e2;
     const q2 = w0 * e2 - w1 * e3 + w2 * e0 + w3 * e1;
@@ -175,14 +172,14 @@ export class Gop {
 }
 
 /** (N, 4): each slot's base rotation, told relative to its nearest neighbour's. */
-function baseTurns({ model, neighbours }: Planes, base: Float64Array): Float64Array {
+function baseTurns({ model, neighbours, shape }: Planes, base: Float64Array): Float64Array {
   const out = new Float64Array(4 * model.slots);
   for (let i = 0; i < model.slots; i++) {
     const near = neighbours.index[i * MOST]!;
     const from: Quaternion =
       near >= 0 ? [out[4 * near]!, out[4 * near + 1]!, out[4 * near + 2]!, out[4 * near + 3]!] : [1, 0, 0, 0];
     const at = i * model.channels + 6;
-    const q = multiply(from, exp(base[at]!, base[at + 1]!, base[at + 2]!));
+    const q = multiply(from, swingTwist([base[at]!, base[at + 1]!, base[at + 2]!], shape.axis[i]!));
     const norm = Math.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
     for (let k = 0; k < 4; k++) out[4 * i + k] = q[k]! / norm;
   }

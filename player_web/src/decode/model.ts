@@ -2,7 +2,9 @@
 
 import { BadData, Unsupported } from "./errors.js";
 
+const VERSION = 2;
 const FLAG_LAYOUT = 1;
+const FLAG_SHARED = 2;
 const SECTIONS = ["model", "side", "position", "base", "coefficient", "video"] as const;
 const MAX_FRAMES = 256;
 const MAX_SLOTS = 2 ** 22;
@@ -26,7 +28,7 @@ export const SH = 5;
 export const GROUPS = 6;
 const FEATURES = [0, 3, 7, 6, 7, 7];
 
-export type Sections = Record<(typeof SECTIONS)[number], Uint8Array> & { explicitLayout: boolean };
+export type Sections = Record<(typeof SECTIONS)[number], Uint8Array> & { explicitLayout: boolean; shared: boolean };
 
 export interface Model {
   frames: number;
@@ -51,6 +53,8 @@ export interface Model {
   beta: number[][];
   atlas: [number, number];
   gain: number;
+  /** Lattice, classes, base and labels are another segment's. */
+  shared: boolean;
 }
 
 /** First channel of each group, and the end. */
@@ -135,9 +139,11 @@ export class Fields {
 
 export function splitSegment(bytes: Uint8Array): Sections {
   const fields = new Fields(bytes);
-  if (fields.u8("segment version", 255) !== 1) throw new Unsupported(`segment version ${bytes[0]} is not known here`);
+  if (fields.u8("segment version", 255) !== VERSION) {
+    throw new Unsupported(`this segment is of version ${bytes[0]}; this player reads ${VERSION}`);
+  }
   const flags = fields.u8("segment flags", 255);
-  if ((flags & ~FLAG_LAYOUT) !== 0) throw new Unsupported(`segment flags ${flags} are not known here`);
+  if ((flags & ~(FLAG_LAYOUT | FLAG_SHARED)) !== 0) throw new Unsupported(`segment flags ${flags} are not known here`);
   const lengths = SECTIONS.map((name) => fields.uv(name));
   if (fields.at + lengths.reduce((a, b) => a + b, 0) !== bytes.length) {
     throw new BadData("segment: its length is not that of its sections");
@@ -146,10 +152,11 @@ export function splitSegment(bytes: Uint8Array): Sections {
     const at = fields.take(name, lengths[i]!);
     return [name, bytes.subarray(at, fields.at)];
   });
-  return { ...Object.fromEntries(parts), explicitLayout: flags === FLAG_LAYOUT };
+  return { ...Object.fromEntries(parts), explicitLayout: (flags & FLAG_LAYOUT) !== 0, shared: (flags & FLAG_SHARED) !== 0 };
 }
 
-export function readModel(bytes: Uint8Array): Model {
+/** `base`: the model of the segment whose base this one shares, where it shares one. */
+export function readModel(bytes: Uint8Array, base: Model | null = null): Model {
   const r = new Fields(bytes);
   const frames = r.uv("T");
   const slots = r.uv("N");
@@ -162,10 +169,10 @@ export function readModel(bytes: Uint8Array): Model {
     slots,
     shDegree,
     channels,
-    bits: [r.u8("bits", MAX_BITS), r.u8("bits", MAX_BITS), r.u8("bits", MAX_BITS)],
-    cellShift: r.u8("cell_shift", MAX_BITS),
-    origin: r.floats("origin", 3),
-    baseUnit: r.floats("base_unit", channels, true),
+    bits: [0, 0, 0],
+    cellShift: 0,
+    origin: new Float32Array(3),
+    baseUnit: new Float32Array(channels),
     spacing: [0],
     regression: [[]],
     coefUnit: new Float32Array(channels),
@@ -177,16 +184,40 @@ export function readModel(bytes: Uint8Array): Model {
     beta: [],
     atlas: [0, 0],
     gain: 1,
+    shared: base !== null,
   };
-  for (let g = 1; g < GROUPS; g++) {
-    model.spacing.push(r.u8("spacing", 4));
-    model.regression.push(r.ints("regression", FEATURES[g]!));
-  }
-  if (frames > 1) readTemporal(r, model);
+  if (base === null) readOwn(r, model);
+  if (isTemporal(model)) readTemporal(r, model);
+  if (base !== null) adopt(model, base);
   if (r.at !== bytes.length) throw new BadData("MODEL: bytes left over");
   const planes = model.mode.flat().filter((m) => m !== 0).length;
   if (slots * (channels + planes) * 4 > BUDGET) throw new BadData("segment: more planes than there is room for");
   return model;
+}
+
+/** Whether there are coefficients: on a shared base even one frame has them. */
+export function isTemporal(model: Model): boolean {
+  return model.frames > 1 || model.shared;
+}
+
+function readOwn(r: Fields, model: Model): void {
+  model.bits = [r.u8("bits", MAX_BITS), r.u8("bits", MAX_BITS), r.u8("bits", MAX_BITS)];
+  model.cellShift = r.u8("cell_shift", MAX_BITS);
+  model.origin = r.floats("origin", 3);
+  model.baseUnit = r.floats("base_unit", model.channels, true);
+  for (let g = 1; g < GROUPS; g++) {
+    model.spacing.push(r.u8("spacing", 4));
+    model.regression.push(r.ints("regression", FEATURES[g]!));
+  }
+}
+
+/** Take what a shared base gives. */
+function adopt(model: Model, base: Model): void {
+  const { slots, shDegree, parts } = base;
+  if (model.slots !== slots || model.shDegree !== shDegree) throw new BadData("N: does not fit the base that is shared");
+  if (model.parts !== 0 && model.parts !== parts) throw new BadData("P: does not fit the base that is shared");
+  const { bits, cellShift, origin, baseUnit, spacing, regression } = base;
+  Object.assign(model, { bits, cellShift, origin, baseUnit, spacing, regression });
 }
 
 function readTemporal(r: Fields, model: Model): void {
@@ -195,7 +226,7 @@ function readTemporal(r: Fields, model: Model): void {
   if (model.parts > 0) model.partUnit = r.floats("part_unit", 2, true);
   for (let g = 0; g < GROUPS; g++) {
     model.basisKind[g] = r.u8("basis", BASIS_EXPLICIT);
-    model.basisCount[g] = r.u8("K_g", model.frames - 1);
+    model.basisCount[g] = r.u8("K_g", model.frames - (model.shared ? 0 : 1));
     if ((model.basisKind[g] === BASIS_NONE) !== (model.basisCount[g] === 0)) {
       throw new BadData("K_g: basis without coefficients");
     }

@@ -1,7 +1,7 @@
 /** Neighbours of each slot among the earlier ones (SPEC.md 5.5). */
 
 export const MOST = 6;
-const LIST_CAP = 16;
+export const LIST_CAP = 16;
 const RECENT = 4;
 
 export class Neighbours {
@@ -83,7 +83,8 @@ function isqrt(v: number): number {
   return r;
 }
 
-function listOf(cx: number, cy: number, cz: number, mask: number): number {
+/** The list of a cell: cells may share one. */
+export function listOf(cx: number, cy: number, cz: number, mask: number): number {
   return (Math.imul(cx, 73856093) ^ Math.imul(cy, 19349663) ^ Math.imul(cz, 83492791)) & mask;
 }
 

@@ -8,6 +8,7 @@ import {
   GROUPS,
   groupOf,
   groupStarts,
+  isTemporal,
   MODE_CODED,
   type Model,
   OPACITY,
@@ -21,6 +22,7 @@ import {
 } from "./model.js";
 import { findNeighbours, MOST, Neighbours } from "./neighbours.js";
 import { readPositions } from "./positions.js";
+import { type Shape, shapeOf } from "./shape.js";
 
 const VALUE_LIMIT = 2 ** 30;
 const BASE_ORDER = [SCALE, OPACITY, ROTATION, COLOUR, SH];
@@ -49,7 +51,8 @@ export interface Overflow {
   value: number;
 }
 
-export interface Planes {
+/** What a segment gives those that share its base. */
+export interface Base {
   model: Model;
   x: [Int32Array, Int32Array, Int32Array];
   /** By group. */
@@ -58,6 +61,10 @@ export interface Planes {
   base: Int32Array[];
   labels: Int32Array;
   neighbours: Neighbours;
+  shape: Shape;
+}
+
+export interface Planes extends Base {
   /** By group: K_g rows of T. */
   bases: Float64Array[][];
   /** By part, by entry: DCT coefficients. */
@@ -68,36 +75,48 @@ export interface Planes {
   video: Int32Array[];
 }
 
-/** All planes but those of the video. */
-export function readPlanes(model: Model, sections: Sections): Planes {
+const NO_SHAPE: Shape = shapeOf([new Int32Array(0), new Int32Array(0), new Int32Array(0)], [1, 1, 1]);
+
+/** Slots, positions, neighbours, labels, classes and base planes. */
+export function readBase(model: Model, sections: Sections): Base {
   const n = model.slots;
-  const planes: Planes = {
+  const base: Base = {
     model,
     x: [new Int32Array(0), new Int32Array(0), new Int32Array(0)],
     classes: Array.from({ length: GROUPS }, () => new Int32Array(n)),
     base: Array.from({ length: model.channels }, () => new Int32Array(n)),
     labels: new Int32Array(n),
     neighbours: new Neighbours(0),
+    shape: NO_SHAPE,
+  };
+  if (n === 0) return base;
+  const positions = readPositions(sections.position, n, model.bits, model.cellShift);
+  base.x = positions.x;
+  base.classes[0] = positions.classes;
+  base.neighbours = findNeighbours(...positions.x, model.cellShift);
+  readBasePlanes(sections.base, base);
+  return base;
+}
+
+/** All planes but those of the video, on a base that may be another segment's. */
+export function readPlanes(model: Model, sections: Sections, base: Base): Planes {
+  const planes: Planes = {
+    ...base,
+    model,
     bases: Array.from({ length: GROUPS }, () => []),
     parts: [],
     coded: [],
     overflow: [],
     video: [],
   };
-  if (n === 0) return planes;
-  const positions = readPositions(sections.position, n, model.bits);
-  planes.x = positions.x;
-  planes.classes[0] = positions.classes;
-  planes.neighbours = findNeighbours(...positions.x, model.cellShift);
-  readBase(sections.base, planes);
-  if (model.frames > 1) {
+  if (model.slots > 0 && isTemporal(model)) {
     readSide(sections.side, planes);
     readCoefficients(sections.coefficient, planes);
   }
   return planes;
 }
 
-function readBase(section: Uint8Array, planes: Planes): void {
+function readBasePlanes(section: Uint8Array, planes: Base): void {
   const { model } = planes;
   const sets = 5 + model.channels - 3;
   const coder = Decoder.ofSets(section, "base", sets, LABEL_COUNTERS);
@@ -106,6 +125,7 @@ function readBase(section: Uint8Array, planes: Planes): void {
   const starts = groupStarts(model.shDegree);
   const nothing = new Int32Array(model.slots);
   for (const g of BASE_ORDER) {
+    if (g === ROTATION) planes.shape = shapeOf(planes.base.slice(3, 6), model.baseUnit.subarray(3, 6));
     readClasses(coder, planes, g);
     for (let c = starts[g]!; c < starts[g + 1]!; c++) {
       const before = previousChannel(c);
@@ -114,7 +134,16 @@ function readBase(section: Uint8Array, planes: Planes): void {
   }
 }
 
-function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Planes, base: number): void {
+/** log2 of each slot's step in a channel's unit: the group's class, by axis for rotations. */
+function stepsOf(planes: Base, c: number): Int32Array {
+  const g = groupOf(c);
+  const classes = planes.classes[g]!;
+  if (g !== ROTATION) return classes;
+  const shifts = planes.shape.shifts[c - 6]!;
+  return classes.map((value, i) => value + shifts[i]!);
+}
+
+function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Base, base: number): void {
   for (let i = 0; i < model.slots; i++) {
     const first = i * MOST;
     const count = nb.count[i]!;
@@ -140,7 +169,7 @@ function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Planes, b
 /** Features of the class regression stay within this, so that its sum is exact in a double. */
 const FEATURE_LIMIT = 1 << 19;
 
-function readClasses(coder: Decoder, planes: Planes, g: number): void {
+function readClasses(coder: Decoder, planes: Base, g: number): void {
   const { model, neighbours: nb, base } = planes;
   const a = model.regression[g]!;
   const features = [planes.classes[0]!, nb.feature, base[3]!, base[4]!, base[5]!, base[9]!];
@@ -177,14 +206,15 @@ function readClasses(coder: Decoder, planes: Planes, g: number): void {
   }
 }
 
-function readBasePlane(coder: Decoder, planes: Planes, c: number, qBefore: Int32Array): Int32Array {
+function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Array): Int32Array {
   const { model, neighbours: nb } = planes;
   const g = groupOf(c);
-  const classes = planes.classes[g]!;
+  const steps = stepsOf(planes, c);
   const v = planes.base[c]!;
   const q = new Int32Array(model.slots);
   for (let i = 0; i < model.slots; i++) {
-    const cls = classes[i]!;
+    const step = 2 ** steps[i]!;
+    const cls = Math.min(15, steps[i]!);
     const mean = g === ROTATION ? 0 : nb.mean(i, v);
     const mag = nb.magnitude(i, q);
     let low = 0;
@@ -202,7 +232,7 @@ function readBasePlane(coder: Decoder, planes: Planes, c: number, qBefore: Int32
         if (value > high) high = value;
       }
     }
-    const disp = Math.floor((high - low) / (1 << cls));
+    const disp = Math.floor((high - low) / step);
     const pc = Math.abs(qBefore[i]!);
     const qn = quantise(mag);
     const g0 = sgn3(nb.sum(i, q));
@@ -212,7 +242,7 @@ function readBasePlane(coder: Decoder, planes: Planes, c: number, qBefore: Int32
     const c2 = 8 * quantise(disp) + Math.min(7, qn >> 1);
     const c3 = 8 * cls + Math.min(7, quantise(2 * disp + mag) >> 1);
     const residual = coder.value(5 + c - 3, c0, c1, c2, c3, g0, g1, 3 * g0 + g1, sgn3(near), true, false);
-    const value = mean + residual * (1 << cls);
+    const value = mean + residual * step;
     if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
     q[i] = residual;
     v[i] = value;
@@ -234,6 +264,7 @@ function readSide(section: Uint8Array, planes: Planes): void {
   const coder = Decoder.ofSets(section, "side", 4);
   const t = model.frames;
   const cosines = dct(t);
+  const first = model.shared ? 0 : 1; // the base is the mean, unless it is another segment's
   for (let g = 0; g < GROUPS; g++) {
     const count = model.basisCount[g]!;
     planes.bases[g] =
@@ -241,7 +272,7 @@ function readSide(section: Uint8Array, planes: Planes): void {
         ? Array.from({ length: count }, () =>
             Float64Array.from({ length: t }, () => coder.number(SIDE_BASIS, true) / BASIS_SCALE),
           )
-        : cosines.slice(1, count + 1);
+        : cosines.slice(first, count + first);
   }
   for (let p = 0; p < model.parts; p++) {
     planes.parts.push(
@@ -280,14 +311,15 @@ function readCoded(coder: Decoder, planes: Planes, c: number, m: number, before:
   const n = model.slots;
   const g = groupOf(c);
   const setCoef = SET_COEF + 4 * g;
-  const classes = planes.classes[g]!;
+  const steps = stepsOf(planes, c);
   const beta = model.beta[c]!;
   const out: Coded = { m, q: new Int32Array(n * m), r: new Int32Array(n * m), last: new Int32Array(n) };
   const { q, r, last } = out;
   const reach = new Uint8Array(n); // planes of a slot up to its last nonzero r: the others cost nothing
   const means = new Float64Array(m);
   for (let i = 0; i < n; i++) {
-    const cls = classes[i]!;
+    const step = 2 ** steps[i]!;
+    const cls = Math.min(15, steps[i]!);
     const first = i * MOST;
     const end = first + nb.count[i]!;
     const total = nb.total[i]!;
@@ -340,7 +372,7 @@ function readCoded(coder: Decoder, planes: Planes, c: number, m: number, before:
       q[i * m + j] = own;
     }
     for (let j = 0; j < m; j++) {
-      const value = means[j]! + q[i * m + j]! * (1 << cls);
+      const value = means[j]! + q[i * m + j]! * step;
       if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
       r[i * m + j] = value;
       if (value !== 0) reach[i] = j + 1;
@@ -387,10 +419,10 @@ export function fillVideo(planes: Planes, luma: readonly Uint8Array[], places: I
   });
   for (const { plane, slot, value } of planes.overflow) planes.video[plane]![slot]! += model.gain * value;
   video.forEach(([c], p) => {
-    const classes = planes.classes[groupOf(c)]!;
+    const steps = stepsOf(planes, c);
     const out = planes.video[p]!;
     for (let i = 0; i < out.length; i++) {
-      const value = out[i]! * (1 << classes[i]!);
+      const value = out[i]! * 2 ** steps[i]!;
       if (Math.abs(value) > VALUE_LIMIT) throw new BadData("video: value out of range");
       out[i] = value;
     }

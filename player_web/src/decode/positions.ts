@@ -1,25 +1,25 @@
 /** Lattice positions as point counts of a binary space partition, with the position classes (SPEC.md 5.5). */
 
 import { Decoder } from "./coder.js";
+import { Surface } from "./surface.js";
 
 const LEFT = 0;
 const EMPTY = 17 * 32;
 const BIG = EMPTY + 64 * 2;
 const CLASS = BIG + 64 * 8;
 const CLASS_FAMILY = 256 * 16;
-const COUNTERS = CLASS + 4 * CLASS_FAMILY;
-const WEIGHTS = 16 * 4;
+const POINT = CLASS + 4 * CLASS_FAMILY;
+const POINT_FAMILY = 512;
+const COUNTERS = POINT + 4 * POINT_FAMILY;
+const POINT_LEVELS = 8; // with contexts of their own
+const POINT_WEIGHTS = 16 * 4;
+const WEIGHTS = POINT_WEIGHTS + POINT_LEVELS * 4;
+
+type Axes = readonly [Int32Array, Int32Array, Int32Array];
 
 export interface Positions {
   x: [Int32Array, Int32Array, Int32Array];
   classes: Int32Array;
-}
-
-interface Box {
-  lo: number;
-  hi: number;
-  depth: number;
-  prefix: [number, number, number];
 }
 
 /** The axis of each split: most bits remaining, lowest index on ties. */
@@ -41,15 +41,21 @@ function splitsBefore(axes: readonly number[], a: number): number[] {
   return out;
 }
 
-export function readPositions(section: Uint8Array, n: number, bits: readonly number[]): Positions {
+export function readPositions(section: Uint8Array, n: number, bits: readonly number[], shift: number): Positions {
   const coder = new Decoder(section, "position", COUNTERS, WEIGHTS);
   const x: Positions["x"] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
   const classes = new Int32Array(n);
   const axes = splitAxes(bits);
   const used = [0, 1, 2].map((a) => splitsBefore(axes, a));
-  const stack: Box[] = [{ lo: 0, hi: n, depth: 0, prefix: [0, 0, 0] }];
-  for (let box = stack.pop(); box !== undefined; box = stack.pop()) {
-    const { lo, hi, depth, prefix } = box;
+  const points = new Points(coder, x, shift);
+  // boxes, six numbers each: slots lo..hi, splits done, prefix on each axis
+  const stack = new Int32Array(6 * (2 * axes.length + 4));
+  stack[1] = n;
+  for (let top = 6; top > 0; ) {
+    top -= 6;
+    const lo = stack[top]!;
+    const hi = stack[top + 1]!;
+    const depth = stack[top + 2]!;
     const count = hi - lo;
     if (count === 0) continue;
     const remaining = axes.length - depth;
@@ -57,29 +63,73 @@ export function readPositions(section: Uint8Array, n: number, bits: readonly num
       for (let i = lo; i < hi; i++) {
         const s = readClass(coder, classes, i, remaining);
         classes[i] = s;
-        for (let a = 0; a < 3; a++) x[a]![i] = finish(coder, prefix[a]!, bits[a]! - used[a]![depth]!, s);
+        for (let a = 0; a < 3; a++) points.box(a, stack[top + 3 + a]!, bits[a]! - used[a]![depth]!, s);
+        points.read(i);
       }
       continue;
     }
-    const left = readLeft(coder, count, Math.min(63, remaining));
+    const middle = lo + readLeft(coder, count, Math.min(63, remaining));
     const a = axes[depth]!;
-    const half = (bit: number): Box["prefix"] => {
-      const out: Box["prefix"] = [...prefix];
-      out[a] = 2 * out[a]! + bit;
-      return out;
-    };
-    stack.push({ lo: lo + left, hi, depth: depth + 1, prefix: half(1) });
-    stack.push({ lo, hi: lo + left, depth: depth + 1, prefix: half(0) });
+    stack.copyWithin(top + 6, top, top + 6);
+    stack[top] = middle; // the right half lies below, so that the left one is done first
+    stack[top + 7] = middle;
+    stack[top + 2] = depth + 1;
+    stack[top + 8] = depth + 1;
+    const prefix = 2 * stack[top + 3 + a]!;
+    stack[top + 3 + a] = prefix + 1;
+    stack[top + 9 + a] = prefix;
+    top += 12;
   }
   return { x, classes };
 }
 
-/** One coordinate: its remaining bits down to its class's, then the middle of what is left. */
-function finish(coder: Decoder, prefix: number, rem: number, s: number): number {
-  const low = Math.min(rem, s);
-  let out = prefix;
-  for (let b = rem; b > low; b--) out = 2 * out + coder.raw();
-  return low > 0 ? (out << low) + (1 << (low - 1)) : out;
+/** The rest of a single point's position: bits of its box down to edges of its class. */
+class Points {
+  private readonly low = new Float64Array(3);
+  private readonly size = new Float64Array(3);
+  private readonly least = new Float64Array(3);
+  private readonly centre = new Float64Array(3);
+  private readonly surface: Surface;
+
+  constructor(
+    private readonly coder: Decoder,
+    private readonly x: Axes,
+    shift: number,
+  ) {
+    this.surface = new Surface(...x, shift);
+  }
+
+  /** The box's side along axis a: `rem` bits are left, of which the class leaves `s` untold. */
+  box(a: number, prefix: number, rem: number, s: number): void {
+    this.size[a] = 2 ** rem;
+    this.least[a] = 2 ** Math.min(rem, s);
+    this.low[a] = prefix * 2 ** rem;
+  }
+
+  read(i: number): void {
+    const { low, size, least, centre, surface } = this;
+    for (let level = 0; ; level++) {
+      let a = -1;
+      for (let b = 0; b < 3; b++) if (size[b]! > least[b]! && (a < 0 || size[b]! > size[a]!)) a = b;
+      if (a < 0) break;
+      for (let b = 0; b < 3; b++) centre[b] = low[b]! + 0.5 * size[b]!;
+      if (level === 0) surface.look(centre[0]!, centre[1]!, centre[2]!);
+      const u = surface.planeLevel(centre, size, a);
+      const v = surface.spacingLevel(centre, size, a);
+      const depth = Math.min(level, POINT_LEVELS - 1);
+      const bit = this.coder.mixed(
+        POINT + u,
+        POINT + POINT_FAMILY + 16 * u + 2 * depth,
+        POINT + 2 * POINT_FAMILY + 16 * v + depth,
+        POINT + 3 * POINT_FAMILY + 16 * u + v,
+        POINT_WEIGHTS + 4 * depth,
+      );
+      size[a]! *= 0.5;
+      low[a]! += bit * size[a]!;
+    }
+    for (let b = 0; b < 3; b++) this.x[b]![i] = low[b]! + Math.floor(0.5 * least[b]!);
+    surface.add(i);
+  }
 }
 
 function readLeft(coder: Decoder, n: number, depth: number): number {

@@ -11,8 +11,20 @@ export function multiply(a: Quaternion, b: Quaternion): Quaternion {
   ];
 }
 
+/**
+ * exp(swing) * exp(twist) of r (radians): the twist is r's component along body axis `axis`, the swing the two others. A
+ * twist stands rightmost, so an error in it turns a Gaussian about its own axis and nothing else.
+ */
+export function swingTwist(r: readonly [number, number, number], axis: number): Quaternion {
+  const swing: [number, number, number] = [...r];
+  swing[axis] = 0;
+  const twist: Quaternion = [Math.cos(0.5 * r[axis]!), 0, 0, 0];
+  twist[1 + axis] = Math.sin(0.5 * r[axis]!);
+  return multiply(exp(...swing), twist);
+}
+
 /** Quaternion of a rotation vector (radians). */
-export function exp(x: number, y: number, z: number): Quaternion {
+function exp(x: number, y: number, z: number): Quaternion {
   const angle = Math.sqrt(x * x + y * y + z * z);
   const s = angle > 1e-12 ? Math.sin(0.5 * angle) / angle : 0.5;
   return [Math.cos(0.5 * angle), s * x, s * y, s * z];

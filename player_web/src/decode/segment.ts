@@ -3,7 +3,8 @@
 import { Gop } from "./gop.js";
 import { readVideo, tilesOf } from "./layout.js";
 import { readModel, splitSegment, videoPlanes } from "./model.js";
-import { fillVideo, readPlanes } from "./planes.js";
+import { BadData } from "./errors.js";
+import { type Base, fillVideo, readBase, readPlanes } from "./planes.js";
 
 /** Who turns H.264 access units (Annex B, the first an IDR picture) into luma, each sample clamped to 16..235. */
 export interface LumaSource {
@@ -11,11 +12,27 @@ export interface LumaSource {
   decode(units: readonly Uint8Array[], width: number, height: number): Promise<Uint8Array[]>;
 }
 
-/** Throws BadData where the segment is damaged. Segments without video never touch `luma`. */
-export async function decodeSegment(bytes: Uint8Array, luma: LumaSource | null): Promise<Gop> {
+/** The base of a segment, for those that share it. Throws BadData where the segment is damaged. */
+export function decodeBase(bytes: Uint8Array): Base {
   const sections = splitSegment(bytes);
-  const model = readModel(sections.model);
-  const planes = readPlanes(model, sections);
+  if (sections.shared) throw new BadData("a base must be a segment's own");
+  return readBase(readModel(sections.model), sections);
+}
+
+/**
+ * `shared`: the base that the segment builds on, where it has none of its own. Throws BadData where the segment is
+ * damaged. Segments without video never touch `luma`.
+ */
+export async function decodeSegment(
+  bytes: Uint8Array,
+  luma: LumaSource | null,
+  shared: Base | null = null,
+): Promise<Gop> {
+  const sections = splitSegment(bytes);
+  if (sections.shared && shared === null) throw new BadData("this segment needs the base of another");
+  const above = sections.shared ? shared : null;
+  const model = readModel(sections.model, above?.model);
+  const planes = readPlanes(model, sections, above ?? readBase(model, sections));
   if (videoPlanes(model).length > 0 && model.slots > 0) {
     if (luma === null) throw new NeedsVideo("this segment needs a video decoder");
     const tiles = tilesOf(model);

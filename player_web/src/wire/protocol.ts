@@ -1,9 +1,9 @@
 /** The client's side of spec/PROTOCOL.md, without any I/O: messages in, events out. The twin of gscodec/stream/protocol.py. */
 
-export const SUBPROTOCOL = "gsv.1";
+export const SUBPROTOCOL = "gsv.2";
 export const HEAD_BYTES = 20;
 export const MAX_CREDITS = 16;
-const ROW_BYTES = 12;
+const ROW_BYTES = 16;
 const COMPLETE = 1;
 const U32 = 2 ** 32 - 1;
 
@@ -34,6 +34,8 @@ export interface Row {
   nFrames: number;
   length: number;
   crc: number;
+  /** How many GOPs back the segment lies whose base this one shares; 0: it has its own. */
+  base: number;
 }
 
 export type Control =
@@ -78,8 +80,11 @@ export function unpackTable(data: Data): Row[] {
   for (let at = 0; at < body.byteLength; at += ROW_BYTES) {
     const nFrames = view.getUint32(at, true);
     if (nFrames === 0) throw new ProtocolError("a GOP without frames");
-    const row = { gop: data.gop + rows.length, firstFrame: frame, nFrames };
-    rows.push({ ...row, length: view.getUint32(at + 4, true), crc: view.getUint32(at + 8, true) });
+    const gop = data.gop + rows.length;
+    const base = view.getUint32(at + 12, true);
+    if (base > gop) throw new ProtocolError("a base before the first GOP");
+    const [length, crc] = [view.getUint32(at + 4, true), view.getUint32(at + 8, true)];
+    rows.push({ gop, firstFrame: frame, nFrames, length, crc, base });
     frame += nFrames;
   }
   if (frame - data.firstFrame !== data.nFrames) throw new ProtocolError("table's frames do not add up");
