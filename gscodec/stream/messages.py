@@ -40,10 +40,10 @@ __all__ = [
     "unpack_table",
 ]
 
-SUBPROTOCOL = "gsv.1"
+SUBPROTOCOL = "gsv.2"
 HEAD = struct.Struct("<BBHIIII")
 HEAD_BYTES = HEAD.size  # 20
-TABLE_ROW = struct.Struct("<III")
+TABLE_ROW = struct.Struct("<IIII")
 HEADER, TABLE, SEGMENT = 1, 2, 3
 COMPLETE = 1  # flag of a TABLE: no further GOPs will come
 MAX_CREDITS = 16  # segments a client may have outstanding: at 1 s a GOP, twice the look-ahead a player keeps
@@ -162,6 +162,7 @@ class Gop:
     n_frames: int
     length: int  # bytes of the segment
     crc: int  # crc32c of these bytes
+    base: int = 0  # how many GOPs back the segment lies whose base this one shares; 0: it has its own
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def unpack(message: bytes) -> Data:
 
 def pack_table(generation: int, rung: int, rows: Sequence[Gop], *, first: int, complete: bool) -> bytes:
     """The TABLE message for `rows`, which continue a table of `first` rows already sent."""
-    body = b"".join(TABLE_ROW.pack(row.n_frames, row.length, row.crc) for row in rows)
+    body = b"".join(TABLE_ROW.pack(row.n_frames, row.length, row.crc, row.base) for row in rows)
     start = rows[0].first_frame if rows else 0
     n_frames = sum(row.n_frames for row in rows)
     return pack(Data(TABLE, COMPLETE if complete else 0, rung, generation, first, start, n_frames, body))
@@ -212,10 +213,12 @@ def unpack_table(data: Data) -> tuple[Gop, ...]:
         raise ProtocolError("table is cut", length=len(data.body))
     rows: list[Gop] = []
     frame = data.first_frame
-    for i, (n_frames, length, crc) in enumerate(TABLE_ROW.iter_unpack(data.body)):
+    for i, (n_frames, length, crc, base) in enumerate(TABLE_ROW.iter_unpack(data.body)):
         if n_frames == 0:
             raise ProtocolError("a GOP without frames", gop=data.gop + i)
-        rows.append(Gop(data.gop + i, frame, n_frames, length, crc))
+        if base > data.gop + i:
+            raise ProtocolError("a base before the first GOP", gop=data.gop + i, base=base)
+        rows.append(Gop(data.gop + i, frame, n_frames, length, crc, base))
         frame += n_frames
     if frame - data.first_frame != data.n_frames:
         raise ProtocolError("table's frames do not add up", field="n_frames")

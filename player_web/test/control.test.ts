@@ -14,6 +14,7 @@ const entry = (gop: number, firstFrame: number, nFrames: number) => ({
   nFrames,
   length: 1,
   crc: 0,
+  base: 0,
 });
 function near(a: readonly number[], b: readonly number[]): void {
   for (const [i, v] of a.entries()) assert.ok(Math.abs(v - b[i]!) < 1e-9, `${a} is not ${b}`);

@@ -18,6 +18,7 @@ const index = Array.from({ length: 4 }, (_, gop) => ({
   nFrames: FRAMES,
   length: 8,
   crc: 0,
+  base: 0,
 }));
 
 interface Options {

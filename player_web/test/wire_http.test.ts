@@ -6,7 +6,7 @@ import { HttpRangeSource } from "../src/wire/http.js";
 import { DEFAULT_RETRY, delayAfter, type SourceState } from "../src/wire/source.js";
 
 const FILE = Uint8Array.from({ length: 1000 }, (_, i) => (i * 7) % 251);
-const entry = { rung: 0, gop: 0, firstFrame: 0, nFrames: 10, offset: 100, length: 300, crc: 0 };
+const entry = { rung: 0, gop: 0, firstFrame: 0, nFrames: 10, offset: 100, length: 300, crc: 0, base: 0 };
 
 type Host = (range: string, call: number) => Response | Promise<Response>;
 

@@ -50,7 +50,7 @@ for (const head of load<{ hex: string; fields?: object; error?: boolean }>("head
 for (const table of load<{ hex: string; rows?: number[][]; error?: boolean }>("tables.json")) {
   test(`table vector: ${table.name}`, () => {
     const read = () =>
-      unpackTable(unpack(bytes(table.hex))).map((r) => [r.gop, r.firstFrame, r.nFrames, r.length, r.crc]);
+      unpackTable(unpack(bytes(table.hex))).map((r) => [r.gop, r.firstFrame, r.nFrames, r.length, r.crc, r.base]);
     if (table.error) assert.throws(read, ProtocolError);
     else assert.deepEqual(read(), table.rows);
   });

@@ -75,8 +75,8 @@ class FakeServer implements Socket {
 
   private greet(generation: number): void {
     this.say(pack(1, 0, generation, 0, 0, 0, new Uint8Array([71])));
-    const rows = new Uint32Array(GOPS * 3);
-    for (let gop = 0; gop < GOPS; gop++) rows.set([FRAMES, 5 + gop, this.crc], gop * 3);
+    const rows = new Uint32Array(GOPS * 4);
+    for (let gop = 0; gop < GOPS; gop++) rows.set([FRAMES, 5 + gop, this.crc, 0], gop * 4);
     this.say(pack(2, 1, generation, 0, 0, GOPS * FRAMES, new Uint8Array(rows.buffer)));
   }
 

@@ -15,8 +15,8 @@ from gscodec.stream.shelf import ServedFile
 
 DATA = b"HEADER" + b"aaaa" + b"bbbbbb"
 ENTRIES = [
-    SimpleNamespace(rung=0, gop=1, first_frame=30, n_frames=12, offset=10, length=6, crc=2),
-    SimpleNamespace(rung=0, gop=0, first_frame=0, n_frames=30, offset=6, length=4, crc=1),
+    SimpleNamespace(rung=0, gop=1, first_frame=30, n_frames=12, offset=10, length=6, crc=2, base=1),
+    SimpleNamespace(rung=0, gop=0, first_frame=0, n_frames=30, offset=6, length=4, crc=1, base=0),
 ]
 
 
@@ -32,7 +32,7 @@ def test_prefix_table_and_segments_come_from_the_file(tmp_path: Path, entries: l
     path.write_bytes(DATA)
     opened = open_media(ServedFile("wave", path))
     assert opened.header == b"HEADER" and opened.complete
-    assert opened.rungs == ((Gop(0, 0, 30, 4, 1), Gop(1, 30, 12, 6, 2)),)
+    assert opened.rungs == ((Gop(0, 0, 30, 4, 1), Gop(1, 30, 12, 6, 2, 1)),)
     assert (opened.read(0, 1), opened.read(0, 0)) == (b"bbbbbb", b"aaaa")
     opened.close()
 

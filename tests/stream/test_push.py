@@ -24,7 +24,7 @@ def url(server: BackgroundServer, name: str = "wave") -> str:
 
 
 def join(server: BackgroundServer, **options: Any) -> ClientConnection:
-    return connect(url(server), subprotocols=["gsv.1"], **options)  # type: ignore[list-item]
+    return connect(url(server), subprotocols=["gsv.2"], **options)  # type: ignore[list-item]
 
 
 def next_segment(socket: ClientConnection, side: ClientSide) -> Segment:
@@ -145,7 +145,7 @@ def test_a_foreign_page_is_refused_and_a_named_one_let_in(serve: Serve) -> None:
         pass
     for origin in (f"http://127.0.0.1:{server.port}", "https://friend.example"):
         with join(server, origin=origin) as socket:
-            assert socket.subprotocol == "gsv.1"
+            assert socket.subprotocol == "gsv.2"
 
 
 def test_an_unknown_name_is_refused(serve: Serve) -> None:

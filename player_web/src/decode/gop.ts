@@ -3,7 +3,7 @@
 import { BadData } from "./errors.js";
 import { groupOf, MODE_CODED, planesOf, videoPlanes } from "./model.js";
 import { MOST } from "./neighbours.js";
-import { dct, namedPlanes, type Planes } from "./planes.js";
+import { type Base, dct, namedPlanes, type Planes } from "./planes.js";
 import { multiply, polar, type Quaternion, swingTwist } from "./rotation.js";
 
 /** Attributes of N Gaussians as they are drawn. */
@@ -79,6 +79,12 @@ export class Gop {
   /** Bytes that it takes, about. */
   get memory(): number {
     return 2 * (this.coefs.byteLength + this.base.byteLength);
+  }
+
+  /** What it gives those that share its base. */
+  get shared(): Base {
+    const { model, x, classes, base, labels, neighbours, shape } = this.decoded;
+    return { model, x, classes, base, labels, neighbours, shape };
   }
 
   planes(): Map<string, Int32Array> {

@@ -2,8 +2,15 @@
 
 import type { PackedFrame } from "../gl/pack.js";
 
+/** A segment's bytes and what their CRC-32C must be, -1 where nothing has told. */
+export interface SegmentBytes {
+  gop: number;
+  bytes: Uint8Array<ArrayBuffer>;
+  crc: number;
+}
+
 export type DecodeRequest =
-  | { kind: "segment"; gop: number; bytes: Uint8Array<ArrayBuffer>; crc: number }
+  | ({ kind: "segment"; base: SegmentBytes | null } & SegmentBytes)
   | { kind: "frame"; gop: number; index: number; ticket: number; harmonics: boolean }
   | { kind: "planes"; gop: number; ticket: number }
   | { kind: "forget"; gop: number }

@@ -152,7 +152,11 @@ export function splitSegment(bytes: Uint8Array): Sections {
     const at = fields.take(name, lengths[i]!);
     return [name, bytes.subarray(at, fields.at)];
   });
-  return { ...Object.fromEntries(parts), explicitLayout: (flags & FLAG_LAYOUT) !== 0, shared: (flags & FLAG_SHARED) !== 0 };
+  return {
+    ...Object.fromEntries(parts),
+    explicitLayout: (flags & FLAG_LAYOUT) !== 0,
+    shared: (flags & FLAG_SHARED) !== 0,
+  };
 }
 
 /** `base`: the model of the segment whose base this one shares, where it shares one. */
@@ -214,7 +218,8 @@ function readOwn(r: Fields, model: Model): void {
 /** Take what a shared base gives. */
 function adopt(model: Model, base: Model): void {
   const { slots, shDegree, parts } = base;
-  if (model.slots !== slots || model.shDegree !== shDegree) throw new BadData("N: does not fit the base that is shared");
+  if (model.slots !== slots || model.shDegree !== shDegree)
+    throw new BadData("N: does not fit the base that is shared");
   if (model.parts !== 0 && model.parts !== parts) throw new BadData("P: does not fit the base that is shared");
   const { bits, cellShift, origin, baseUnit, spacing, regression } = base;
   Object.assign(model, { bits, cellShift, origin, baseUnit, spacing, regression });

@@ -1,9 +1,9 @@
 /** A segment's bytes to its frames. */
 
+import { BadData } from "./errors.js";
 import { Gop } from "./gop.js";
 import { readVideo, tilesOf } from "./layout.js";
 import { readModel, splitSegment, videoPlanes } from "./model.js";
-import { BadData } from "./errors.js";
 import { type Base, fillVideo, readBase, readPlanes } from "./planes.js";
 
 /** Who turns H.264 access units (Annex B, the first an IDR picture) into luma, each sample clamped to 16..235. */

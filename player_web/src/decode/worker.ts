@@ -4,10 +4,13 @@ import { crc32c } from "../container/crc32c.js";
 import { pack } from "../gl/pack.js";
 import { BadData } from "./errors.js";
 import type { Gop } from "./gop.js";
-import type { DecodeReply, DecodeRequest } from "./messages.js";
-import { decodeSegment, type LumaSource, NeedsVideo } from "./segment.js";
+import type { DecodeReply, DecodeRequest, SegmentBytes } from "./messages.js";
+import type { Base } from "./planes.js";
+import { decodeBase, decodeSegment, type LumaSource, NeedsVideo } from "./segment.js";
 
 const gops = new Map<number, Gop>();
+/** The base that was decoded last: the segments after it may share it. */
+let kept: { gop: number; base: Base } | null = null;
 
 /** Asks the page for luma: the player has one video decoder, but several of these workers. */
 class PageLuma implements LumaSource {
@@ -41,11 +44,28 @@ function send(reply: DecodeReply, transfer: Transferable[] = []): void {
   self.postMessage(reply, { transfer });
 }
 
-async function decode(gop: number, bytes: Uint8Array, crc: number): Promise<void> {
-  const start = performance.now();
+function check({ bytes, crc }: SegmentBytes): void {
+  if (crc >= 0 && crc32c(bytes) !== crc) throw new BadData("checksum differs");
+}
+
+function sharedBase(of: SegmentBytes): Base {
+  if (kept?.gop === of.gop) return kept.base;
   try {
-    if (crc >= 0 && crc32c(bytes) !== crc) throw new BadData("checksum differs");
-    const decoded = await decodeSegment(bytes, luma);
+    check(of);
+    kept = { gop: of.gop, base: decodeBase(of.bytes) };
+  } catch (error) {
+    throw error instanceof BadData ? new BadData(`the base that it shares: ${error.message}`) : error;
+  }
+  return kept.base;
+}
+
+async function decode(segment: SegmentBytes, shared: SegmentBytes | null): Promise<void> {
+  const start = performance.now();
+  const { gop, bytes } = segment;
+  try {
+    check(segment);
+    const decoded = await decodeSegment(bytes, luma, shared === null ? null : sharedBase(shared));
+    if (shared === null) kept = { gop, base: decoded.shared };
     gops.set(gop, decoded);
     const { frames, count, memory } = decoded;
     send({ kind: "segment", gop, frames, count, bytes: memory, milliseconds: performance.now() - start });
@@ -58,7 +78,7 @@ async function decode(gop: number, bytes: Uint8Array, crc: number): Promise<void
 self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
   switch (data.kind) {
     case "segment":
-      queue = queue.then(() => decode(data.gop, data.bytes, data.crc));
+      queue = queue.then(() => decode(data, data.base));
       break;
     case "frame": {
       const gop = gops.get(data.gop);

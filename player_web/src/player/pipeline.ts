@@ -2,7 +2,7 @@
 
 import type { Timeline } from "../control/timeline.js";
 import { BadData } from "../decode/errors.js";
-import type { DecodeReply, DecodeRequest } from "../decode/messages.js";
+import type { DecodeReply, DecodeRequest, SegmentBytes } from "../decode/messages.js";
 import type { PackedFrame } from "../gl/pack.js";
 import type { SortReply, SortRequest } from "../sort/worker.js";
 import { type SegmentEntry, SourceError } from "../wire/source.js";
@@ -68,6 +68,11 @@ export interface Workers {
 /** What the pipeline takes segments from. */
 export interface Segments {
   fetchSegment(gop: number, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** For a worker. The compressed bytes stay here, too: a loop need not fetch again. Null: they are not here yet. */
+function copyOf({ entry: { gop, crc }, bytes }: Group): SegmentBytes | null {
+  return bytes === null ? null : { gop, bytes: bytes.slice(), crc };
 }
 
 export class Pipeline {
@@ -202,9 +207,19 @@ export class Pipeline {
     return out;
   }
 
+  /** The group whose base this one shares; null: it has its own; undefined: it is not there. */
+  private baseOf({ entry }: Group): Group | null | undefined {
+    return entry.base === 0 ? null : this.groups.get(entry.gop - entry.base);
+  }
+
+  /** The groups, each behind the one whose base it shares. */
+  private withBases(groups: Group[]): Group[] {
+    return [...new Set(groups.flatMap((group) => [this.baseOf(group) ?? group, group]))];
+  }
+
   private work(): void {
     if (this.closed) return;
-    const wanted = this.upcoming(LOOK_AHEAD);
+    const wanted = this.withBases(this.upcoming(LOOK_AHEAD));
     this.fetchAhead(wanted);
     const near = this.upcoming(DECODE_AHEAD);
     this.decodeAhead(near);
@@ -213,7 +228,9 @@ export class Pipeline {
   }
 
   private fetchAhead(wanted: Group[]): void {
-    const first = wanted[0];
+    const first = this.upcoming(0).slice(0, 1);
+    const urgent = this.withBases(first);
+    const bases = new Set(wanted.flatMap((group) => (group.state === "none" ? [this.baseOf(group)] : [])));
     for (const group of this.groups.values()) {
       if (group.fetching !== null && !wanted.includes(group)) {
         group.fetching.abort(new DOMException("no longer wanted", "AbortError"));
@@ -227,8 +244,9 @@ export class Pipeline {
       held += group.bytes?.length ?? 0;
     }
     for (const group of wanted) {
-      if (running >= FETCHES || (held > BYTES_KEPT && group !== first)) break;
-      if (group.bytes !== null || group.fetching !== null || group.state !== "none") continue;
+      if (running >= FETCHES || (held > BYTES_KEPT && !urgent.includes(group))) break;
+      const needed = group.state === "none" || (group.state !== "damaged" && bases.has(group));
+      if (group.bytes !== null || group.fetching !== null || !needed) continue;
       running++;
       void this.fetch(group);
     }
@@ -270,11 +288,18 @@ export class Pipeline {
 
   private decodeAhead(groups: Group[]): void {
     for (const group of groups) {
-      if (group.state !== "none" || group.bytes === null) continue;
+      if (group.state !== "none") continue;
+      const base = this.baseOf(group);
+      if (base === undefined || base?.state === "damaged") {
+        this.damaged(group, `the base that it shares, of segment ${group.entry.gop - group.entry.base}, is not there`);
+        continue;
+      }
+      const own = copyOf(group);
+      const shared = base === null ? null : copyOf(base);
+      if (own === null || (base !== null && shared === null)) continue;
       group.state = "decoding";
-      const bytes = group.bytes.slice(); // the compressed bytes stay: a loop need not fetch again
-      const { gop, crc } = group.entry;
-      this.toDecode({ kind: "segment", gop, bytes, crc }, [bytes.buffer]);
+      const buffers = [own.bytes.buffer, ...(shared === null ? [] : [shared.bytes.buffer])];
+      this.toDecode({ kind: "segment", ...own, base: shared }, buffers);
     }
   }
 

@@ -263,7 +263,10 @@ export class WebSocketSource<H> implements SegmentSource<H> {
     const coming = (wanted: number) => !this.ended && wanted >= this.next && wanted < this.next + this.side.credits;
     if ([...this.wants.keys()].some(coming)) return;
     this.start(gop);
-    this.socket?.send(this.side.seek({ frame: this.rows[gop]?.firstFrame ?? 0, credits: this.credits }));
+    // a lone one, as the base that a later one shares, is not worth a run of segments that nobody waits for
+    const lone = this.wants.size > 1 && !this.wants.has(gop + 1);
+    const credits = lone ? 1 : this.credits;
+    this.socket?.send(this.side.seek({ frame: this.rows[gop]?.firstFrame ?? 0, credits }));
   }
 
   private firstWanted(): number | undefined {
