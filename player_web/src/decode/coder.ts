@@ -5,7 +5,8 @@ import { BadData } from "./errors.js";
 /** Counters of a set (5.4): offsets of its families. */
 const FAMILY = 128;
 const UNARY = 4 * FAMILY;
-const SIGN = UNARY + 4 * FAMILY * 14;
+const UNARY_BITS = 14;
+const SIGN = UNARY + 4 * FAMILY * UNARY_BITS;
 const EXP = SIGN + 4 * 16;
 const MANT = EXP + 32;
 export const SET_SIZE = MANT + 32;
@@ -84,10 +85,14 @@ export class Decoder {
     return new BadData(`${this.section}: ${what}`);
   }
 
+  private short(): BadData {
+    return this.bad("section ends too early");
+  }
+
   private renormalise(): void {
     const { state } = this;
     do {
-      if (this.at >= this.data.length) throw this.bad("section ends too early");
+      if (this.at >= this.data.length) throw this.short();
       state[RANGE] = state[RANGE]! << 8;
       state[CODE] = (state[CODE]! << 8) | this.data[this.at++]!;
     } while (state[RANGE]! < TOP);
@@ -123,20 +128,12 @@ export class Decoder {
     return bit;
   }
 
-  private learn(i: number, both: number, target: number): void {
-    const n = both & 255;
-    const p = both >>> 8;
-    // below 2^31: the one rate above 32767 meets a counter that is still in the middle
-    const next = p + (Math.imul(target - p, RATE[n]!) >> 16);
-    this.counters[i] = (next << 8) | (n < 255 ? n + 1 : 255);
-  }
-
   /** A bit from one counter. */
   simple(i: number): number {
     const both = this.counters[i]!;
     const p = both >>> 12;
     const bit = this.decode(Math.max(p, 1));
-    this.learn(i, both, bit === 1 ? 65535 : 0);
+    this.counters[i] = learnt(both, bit === 1 ? 65535 : 0);
     return bit;
   }
 
@@ -166,10 +163,10 @@ export class Decoder {
     weights[w + 2] = clampWeight(w2 + ((Math.imul(s2, e) + 4096) >> 13));
     weights[w + 3] = clampWeight(w3 + ((Math.imul(s3, e) + 4096) >> 13));
     const target = bit === 1 ? 65535 : 0;
-    this.learn(i0, b0, target);
-    this.learn(i1, b1, target);
-    this.learn(i2, b2, target);
-    this.learn(i3, b3, target);
+    counters[i0] = learnt(b0, target);
+    counters[i1] = learnt(b1, target);
+    counters[i2] = learnt(b2, target);
+    counters[i3] = learnt(b3, target);
     return bit;
   }
 
@@ -187,27 +184,112 @@ export class Decoder {
     signed: boolean,
     nonzero: boolean,
   ): number {
+    const { state, data, counters, weights } = this;
     const base = index * SET_SIZE;
     const sign = index * SET_WEIGHTS;
-    const w = sign + 4 + 60 * Math.min(SELECT - 1, (c0 + 4) >> 3);
-    if (!nonzero) {
-      const z = base;
-      if (this.mixed(z + c0, z + FAMILY + c1, z + 2 * FAMILY + c2, z + 3 * FAMILY + c3, w) === 0) return 0;
-    }
     const u = base + UNARY;
-    const u0 = u + c0 * 14;
-    const u1 = u + (FAMILY + c1) * 14;
-    const u2 = u + (2 * FAMILY + c2) * 14;
-    const u3 = u + (3 * FAMILY + c3) * 14;
+    // one body for all three kinds of bit, so that the coder's state stays in registers: u is what the bit tells
+    let i0 = u + c0 * UNARY_BITS;
+    let i1 = u + (FAMILY + c1) * UNARY_BITS;
+    let i2 = u + (2 * FAMILY + c2) * UNARY_BITS;
+    let i3 = u + (3 * FAMILY + c3) * UNARY_BITS;
+    let w = sign + 8 + 60 * Math.min(SELECT - 1, (c0 + 4) >> 3);
     let m = 1;
-    for (let k = 0; k < 14; k++) {
-      if (this.mixed(u0 + k, u1 + k, u2 + k, u3 + k, w + 4 + 4 * k) === 0) break;
-      m++;
+    if (!nonzero) {
+      i0 = base + c0;
+      i1 = base + FAMILY + c1;
+      i2 = base + 2 * FAMILY + c2;
+      i3 = base + 3 * FAMILY + c3;
+      w -= 4;
+      m = 0;
     }
-    if (m === 15) m = this.large(base);
-    if (!signed) return m;
-    const g = base + SIGN;
-    return this.mixed(g + g0, g + 16 + g1, g + 32 + g2, g + 48 + g3, sign) === 1 ? -m : m;
+    let range = state[RANGE]!;
+    let code = state[CODE]!;
+    let at = this.at;
+    let more = true; // a bit of the magnitude; else the sign
+    let bit = 0;
+    for (;;) {
+      const b0 = counters[i0]!;
+      const b1 = counters[i1]!;
+      const b2 = counters[i2]!;
+      const b3 = counters[i3]!;
+      const s0 = STRETCH[b0 >>> 12]!;
+      const s1 = STRETCH[b1 >>> 12]!;
+      const s2 = STRETCH[b2 >>> 12]!;
+      const s3 = STRETCH[b3 >>> 12]!;
+      const w0 = weights[w]!;
+      const w1 = weights[w + 1]!;
+      const w2 = weights[w + 2]!;
+      const w3 = weights[w + 3]!;
+      const dot = Math.imul(s0, w0) + Math.imul(s1, w1) + Math.imul(s2, w2) + Math.imul(s3, w3);
+      const p = SQUASH[dot >= DOT_LIMIT ? 4095 : dot < -DOT_LIMIT ? 1 : (dot >> 16) + 2048]!;
+      const bound = Math.imul(range >>> 12, p) >>> 0;
+      let target = 0;
+      let e = -3 * p;
+      if (code < bound) {
+        bit = 1;
+        target = 65535;
+        e += 3 * 4096;
+        range = bound;
+      } else {
+        bit = 0;
+        range -= bound;
+        code -= bound;
+      }
+      while (range < TOP) {
+        if (at >= data.length) throw this.short();
+        range = (range << 8) >>> 0;
+        code = ((code << 8) | data[at++]!) >>> 0;
+      }
+      weights[w] = clampWeight(w0 + ((Math.imul(s0, e) + 4096) >> 13));
+      weights[w + 1] = clampWeight(w1 + ((Math.imul(s1, e) + 4096) >> 13));
+      weights[w + 2] = clampWeight(w2 + ((Math.imul(s2, e) + 4096) >> 13));
+      weights[w + 3] = clampWeight(w3 + ((Math.imul(s3, e) + 4096) >> 13));
+      counters[i0] = learnt(b0, target);
+      counters[i1] = learnt(b1, target);
+      counters[i2] = learnt(b2, target);
+      counters[i3] = learnt(b3, target);
+      if (!more) break;
+      if (m === 0) {
+        if (bit === 0) break;
+        i0 = u + c0 * UNARY_BITS;
+        i1 = u + (FAMILY + c1) * UNARY_BITS;
+        i2 = u + (2 * FAMILY + c2) * UNARY_BITS;
+        i3 = u + (3 * FAMILY + c3) * UNARY_BITS;
+        w += 4;
+        m = 1;
+        continue;
+      }
+      if (bit === 1) {
+        m++;
+        if (m <= UNARY_BITS) {
+          i0++;
+          i1++;
+          i2++;
+          i3++;
+          w += 4;
+          continue;
+        }
+        state[RANGE] = range;
+        state[CODE] = code;
+        this.at = at;
+        m = this.large(base);
+        range = state[RANGE]!;
+        code = state[CODE]!;
+        at = this.at;
+      }
+      if (!signed) break;
+      i0 = base + SIGN + g0;
+      i1 = base + SIGN + 16 + g1;
+      i2 = base + SIGN + 32 + g2;
+      i3 = base + SIGN + 48 + g3;
+      w = sign;
+      more = false;
+    }
+    state[RANGE] = range;
+    state[CODE] = code;
+    this.at = at;
+    return !more && bit === 1 ? -m : m;
   }
 
   /** Exp-Golomb beyond the unary part. */
@@ -218,13 +300,21 @@ export class Decoder {
     }
     let r = 1;
     for (let i = e - 1; i >= 0; i--) r = 2 * r + (i >= e - 2 ? this.simple(base + MANT + i) : this.raw());
-    return r + 14;
+    return r + UNARY_BITS;
   }
 
   /** A number of set `index`: a value under contexts 0. */
   number(index: number, signed: boolean): number {
     return this.value(index, 0, 0, 0, 0, 0, 0, 0, 0, signed, false);
   }
+}
+
+/** A counter (p << 8 | n) after a bit, 65535 or 0. */
+function learnt(both: number, target: number): number {
+  const n = both & 255;
+  const p = both >>> 8;
+  // below 2^31: the one rate above 32767 meets a counter that is still in the middle
+  return ((p + (Math.imul(target - p, RATE[n]!) >> 16)) << 8) | (n < 255 ? n + 1 : 255);
 }
 
 function clampWeight(w: number): number {

@@ -5,7 +5,7 @@ export const LIST_CAP = 16;
 const RECENT = 4;
 
 export class Neighbours {
-  /** (N, 6) slot numbers, nearest first. */
+  /** (N, 6) slot numbers, nearest first; 0, of weight 0, where there are no more. */
   readonly index: Int32Array;
   readonly weight: Int32Array;
   readonly count: Uint8Array;
@@ -14,11 +14,15 @@ export class Neighbours {
   readonly feature: Int32Array;
 
   constructor(n: number) {
-    this.index = new Int32Array(n * MOST).fill(-1);
+    this.index = new Int32Array(n * MOST);
     this.weight = new Int32Array(n * MOST);
     this.count = new Uint8Array(n);
     this.total = new Int32Array(n);
     this.feature = new Int32Array(n);
+  }
+
+  get bytesPerSlot(): number {
+    return 8 * MOST + 4 * 2 + 1;
   }
 
   /** Sum of weight times v over the neighbours of slot i. */
@@ -43,7 +47,7 @@ export class Neighbours {
     return Math.floor((16 * s) / this.total[i]!);
   }
 
-  /** Number of the nearest neighbour, -1 where there is none. */
+  /** Number of the nearest neighbour, where there is one. */
   nearest(i: number): number {
     return this.index[i * MOST]!;
   }

@@ -1,6 +1,16 @@
 /** Every integer of a segment, bit for bit as its writer had them (SPEC.md 5.6 to 5.8). */
 
 import { Decoder, quantise, SET_SIZE, sgn3 } from "./coder.js";
+import {
+  type Coded,
+  NO_PLANES,
+  NO_RESIDUALS,
+  POWERS,
+  type Residuals,
+  readCoded,
+  Scratch,
+  VALUE_LIMIT,
+} from "./coefficients.js";
 import { BadData } from "./errors.js";
 import {
   BASIS_EXPLICIT,
@@ -24,7 +34,6 @@ import { findNeighbours, MOST, Neighbours } from "./neighbours.js";
 import { readPositions } from "./positions.js";
 import { type Shape, shapeOf } from "./shape.js";
 
-const VALUE_LIMIT = 2 ** 30;
 const BASE_ORDER = [SCALE, OPACITY, ROTATION, COLOUR, SH];
 const LABEL_COUNTERS = 3 + 64;
 const SIDE_BASIS = 0;
@@ -35,14 +44,6 @@ const SET_COEF = GROUPS;
 const SET_OVERFLOW = GROUPS + 4 * GROUPS;
 const COEFFICIENT_SETS = SET_OVERFLOW + 4;
 const BASIS_SCALE = 512;
-
-/** The mode-1 planes of one channel: m values a slot. */
-export interface Coded {
-  m: number;
-  q: Int32Array;
-  r: Int32Array;
-  last: Int32Array;
-}
 
 /** An entry of the overflow list. */
 export interface Overflow {
@@ -208,39 +209,50 @@ function readClasses(coder: Decoder, planes: Base, g: number): void {
 
 function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Array): Int32Array {
   const { model, neighbours: nb } = planes;
-  const g = groupOf(c);
+  const { index, weight, count, total: totals } = nb;
+  const predicted = groupOf(c) !== ROTATION;
   const steps = stepsOf(planes, c);
   const v = planes.base[c]!;
   const q = new Int32Array(model.slots);
   for (let i = 0; i < model.slots; i++) {
-    const step = 2 ** steps[i]!;
+    const step = POWERS[steps[i]!]!;
     const cls = Math.min(15, steps[i]!);
-    const mean = g === ROTATION ? 0 : nb.mean(i, v);
-    const mag = nb.magnitude(i, q);
+    const first = i * MOST;
+    const end = first + count[i]!;
     let low = 0;
     let high = 0;
     let near = 0;
-    const first = i * MOST;
-    const end = first + nb.count[i]!;
+    let sum = 0;
+    let sumQ = 0;
+    let magnitude = 0;
+    let mean = 0;
     if (end > first) {
-      near = q[nb.index[first]!]!;
-      low = v[nb.index[first]!]!;
+      const total = totals[i]!;
+      near = q[index[first]!]!;
+      low = v[index[first]!]!;
       high = low;
-      for (let k = first + 1; k < end; k++) {
-        const value = v[nb.index[k]!]!;
+      for (let k = first; k < end; k++) {
+        const w = weight[k]!;
+        const value = v[index[k]!]!;
+        const residual = Math.imul(w, q[index[k]!]!); // below 2^31
+        sum += w * value;
+        sumQ += residual;
+        magnitude += residual < 0 ? -residual : residual;
         if (value < low) low = value;
         if (value > high) high = value;
       }
+      if (predicted) mean = Math.floor((2 * sum + total) / (2 * total));
+      magnitude = Math.floor((16 * magnitude) / total);
     }
     const disp = Math.floor((high - low) / step);
     const pc = Math.abs(qBefore[i]!);
-    const qn = quantise(mag);
-    const g0 = sgn3(nb.sum(i, q));
+    const qn = quantise(magnitude);
+    const g0 = sgn3(sumQ);
     const g1 = sgn3(qBefore[i]!);
     const c0 = 6 * qn + Math.min(5, pc);
-    const c1 = quantise(mag + 8 * pc) + 16 * Math.min(7, cls >> 1);
+    const c1 = quantise(magnitude + 8 * pc) + 16 * Math.min(7, cls >> 1);
     const c2 = 8 * quantise(disp) + Math.min(7, qn >> 1);
-    const c3 = 8 * cls + Math.min(7, quantise(2 * disp + mag) >> 1);
+    const c3 = 8 * cls + Math.min(7, quantise(2 * disp + magnitude) >> 1);
     const residual = coder.value(5 + c - 3, c0, c1, c2, c3, g0, g1, 3 * g0 + g1, sgn3(near), true, false);
     const value = mean + residual * step;
     if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
@@ -289,96 +301,34 @@ function readSide(section: Uint8Array, planes: Planes): void {
 }
 
 function readCoefficients(section: Uint8Array, planes: Planes): void {
-  const { model } = planes;
-  const none = (): Coded => ({ m: 0, q: new Int32Array(0), r: new Int32Array(0), last: new Int32Array(0) });
-  if (!model.mode.flat().some((m) => m !== 0)) {
-    planes.coded = Array.from({ length: model.channels }, none);
-    return;
-  }
+  const { model, neighbours } = planes;
+  planes.coded = Array.from({ length: model.channels }, () => NO_PLANES);
+  if (!model.mode.flat().some((m) => m !== 0)) return;
   const coder = Decoder.ofSets(section, "coefficient", COEFFICIENT_SETS);
+  const scratch = new Scratch();
+  const residuals: Residuals[] = [];
   for (let c = 0; c < model.channels; c++) {
     const m = planesOf(model, c, MODE_CODED).length;
-    const before = previousChannel(c);
-    planes.coded.push(m > 0 ? readCoded(coder, planes, c, m, planes.coded[before] ?? none()) : none());
+    const g = groupOf(c);
+    if (m === 0) {
+      residuals.push(NO_RESIDUALS);
+      continue;
+    }
+    const channel = {
+      number: c,
+      m,
+      setLast: g,
+      setCoef: SET_COEF + 4 * g,
+      steps: stepsOf(planes, c),
+      beta: Int32Array.from(model.beta[c]!),
+      before: residuals[previousChannel(c)] ?? NO_RESIDUALS,
+    };
+    const read = readCoded(coder, neighbours, channel, scratch);
+    planes.coded[c] = read.coded;
+    residuals.push(read.residuals);
   }
   const count = videoPlanes(model).length;
   if (count > 0) planes.overflow = readOverflow(coder, count, model.slots);
-}
-
-/** All context-coded planes of one channel, slot by slot. */
-function readCoded(coder: Decoder, planes: Planes, c: number, m: number, before: Coded): Coded {
-  const { model, neighbours: nb } = planes;
-  const n = model.slots;
-  const g = groupOf(c);
-  const setCoef = SET_COEF + 4 * g;
-  const steps = stepsOf(planes, c);
-  const beta = model.beta[c]!;
-  const out: Coded = { m, q: new Int32Array(n * m), r: new Int32Array(n * m), last: new Int32Array(n) };
-  const { q, r, last } = out;
-  const reach = new Uint8Array(n); // planes of a slot up to its last nonzero r: the others cost nothing
-  const means = new Float64Array(m);
-  for (let i = 0; i < n; i++) {
-    const step = 2 ** steps[i]!;
-    const cls = Math.min(15, steps[i]!);
-    const first = i * MOST;
-    const end = first + nb.count[i]!;
-    const total = nb.total[i]!;
-    let deep = 0;
-    for (let k = first; k < end; k++) deep = Math.max(deep, reach[nb.index[k]!]!);
-    means.fill(0);
-    for (let k = first; k < end; k++) {
-      const row = nb.index[k]! * m;
-      const w = nb.weight[k]!;
-      for (let j = 0; j < deep; j++) means[j]! += w * r[row + j]!;
-    }
-    for (let j = 0; j < deep; j++) means[j] = Math.floor((2 * beta[j]! * means[j]! + 32 * total) / (64 * total));
-    const nl = nb.magnitude(i, last);
-    const pl = before.m > 0 ? before.last[i]! : 0;
-    const ql = quantise(nl);
-    const c1 = 8 * ql + Math.min(7, pl);
-    const c2 = 8 * cls + Math.min(7, ql >> 1);
-    const reached = coder.value(g, ql, c1, c2, quantise(nl + 8 * pl), 0, 0, 0, 0, false, false);
-    if (reached > m) throw coder.bad("value out of range");
-    last[i] = reached;
-    let own = 0;
-    for (let j = 0; j < reached; j++) {
-      let s = 0;
-      let a = 0;
-      for (let k = first; k < end; k++) {
-        const value = nb.weight[k]! * q[nb.index[k]! * m + j]!;
-        s += value;
-        a += Math.abs(value);
-      }
-      const mag = end > first ? Math.floor((16 * a) / total) : 0;
-      const other = j < before.m ? before.q[i * before.m + j]! : 0;
-      const o1 = Math.abs(own);
-      const o2 = Math.abs(other);
-      const qn = quantise(mag);
-      const g0 = sgn3(s);
-      const g1 = sgn3(other);
-      own = coder.value(
-        setCoef + Math.min(j, 3),
-        8 * qn + Math.min(7, o1),
-        quantise(2 * mag + 12 * o1 + 8 * o2) + 16 * Math.min(7, cls >> 1),
-        8 * Math.min(15, reached) + Math.min(7, reached - 1 - j),
-        8 * qn + Math.min(7, o2),
-        g0,
-        g1,
-        sgn3(own),
-        3 * g0 + g1,
-        true,
-        j === reached - 1,
-      );
-      q[i * m + j] = own;
-    }
-    for (let j = 0; j < m; j++) {
-      const value = means[j]! + q[i * m + j]! * step;
-      if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
-      r[i * m + j] = value;
-      if (value !== 0) reach[i] = j + 1;
-    }
-  }
-  return out;
 }
 
 function readOverflow(coder: Decoder, nPlanes: number, nSlots: number): Overflow[] {
@@ -445,13 +395,15 @@ export function namedPlanes(planes: Planes): Map<string, Int32Array> {
   for (const [g, values] of planes.classes.entries()) out.set(`class${g}`, values);
   for (let c = 3; c < planes.base.length; c++) out.set(`base${c}`, planes.base[c]!);
   if (planes.model.parts > 0) out.set("part", planes.labels);
-  planes.coded.forEach(({ m, r }, c) => {
-    planesOf(planes.model, c, MODE_CODED).forEach((k, j) => {
-      out.set(
-        `coef${c}_${k}`,
-        Int32Array.from({ length: planes.model.slots }, (_, i) => r[i * m + j]!),
-      );
+  planes.coded.forEach((coded, c) => {
+    const rows = planesOf(planes.model, c, MODE_CODED).map((k) => {
+      const values = new Int32Array(planes.model.slots);
+      out.set(`coef${c}_${k}`, values);
+      return values;
     });
+    for (let i = 0, at = 0; i < coded.reach.length; i++) {
+      for (let j = 0; j < coded.reach[i]!; j++) rows[j]![i] = coded.values[at++]!;
+    }
   });
   for (const [p, [c, k]] of videoPlanes(planes.model).entries()) out.set(`coef${c}_${k}`, planes.video[p]!);
   return out;
