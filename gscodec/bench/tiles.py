@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gscodec.codec.model.rotation import multiply, to_matrix
-from gscodec.splats.model import Splats, SplatSequence
+from gscodec.splats.model import F32, Splats, SplatSequence
 
 __all__ = ["TiledSequence"]
 
@@ -54,11 +54,17 @@ class TiledSequence:
         if not 0 <= index < self._frames:
             raise IndexError(index)
         tiles = [self._tile(i, index) for i in range(self._tiles)]
-        arrays = {
-            name: np.ascontiguousarray(np.concatenate([getattr(t, name) for t in tiles])[: self._count])
-            for name in ("means", "quats", "scales", "opacities", "sh")
-        }
-        return replace(tiles[0], **arrays)
+        return replace(
+            tiles[0],
+            means=self._joined([tile.means for tile in tiles]),
+            quats=self._joined([tile.quats for tile in tiles]),
+            scales=self._joined([tile.scales for tile in tiles]),
+            opacities=self._joined([tile.opacities for tile in tiles]),
+            sh=self._joined([tile.sh for tile in tiles]),
+        )
+
+    def _joined(self, arrays: list[F32]) -> F32:
+        return np.ascontiguousarray(np.concatenate(arrays)[: self._count])
 
     def _tile(self, i: int, index: int) -> Splats:
         loop = len(self._source)
@@ -77,4 +83,3 @@ class TiledSequence:
             quats=multiply(turn, frame.quats.astype(np.float64)).astype(np.float32),
             sh=(frame.sh * self._gains[i]).astype(np.float32),
         )
-

@@ -13,6 +13,7 @@ def add(commands: Any) -> None:
     for kind, text in (
         ("rd", "bytes at equal pictures, beside the V3-like peer"),
         ("speed", "encode and decode"),
+        ("decode", "the player's decoder of compact files, under Node"),
     ):
         k = kinds.add_parser(kind, help=text)
         k.add_argument("--data", type=Path, metavar="DIR", help="the test data (default: $GSCODEC_TEST_DATA)")
@@ -29,6 +30,10 @@ def run(args: argparse.Namespace) -> int:
         from gscodec.bench.rd import RdOptions, run_rd
 
         return run_rd(_options(RdOptions, args))
+    if args.kind == "decode":
+        from gscodec.bench.decode import DecodeOptions, run_decode
+
+        return run_decode(_options(DecodeOptions, args))
     from gscodec.bench.speed import SpeedOptions, run_speed
 
     return run_speed(_options(SpeedOptions, args))

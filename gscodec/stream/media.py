@@ -89,7 +89,9 @@ class GsvMedia:
         self._places = {(e.rung, e.gop): _Place(e.offset, e.length) for e in entries}
         n_rungs = entries[-1].rung + 1
         self.rungs = tuple(
-            tuple(Gop(e.gop, e.first_frame, e.n_frames, e.length, e.crc, e.base) for e in entries if e.rung == r)
+            tuple(
+                Gop(e.gop, e.first_frame, e.n_frames, e.length, e.crc, e.base) for e in entries if e.rung == r
+            )
             for r in range(n_rungs)
         )
         if not self.header:

@@ -1,53 +1,134 @@
-// Prints how long a segment takes to decode and its frames to rebuild: node bench/decode.mjs FILE.seg [LUMA.zlib]
+// How fast a .gsv file's segments decode and its frames are rebuilt, as the player's decode workers do it:
+// node bench/decode.mjs FILE.gsv [--workers 1,2] [--rounds N] [--json]
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { inflateSync } from "node:zlib";
-import { build } from "esbuild";
-
-const ROUNDS = 5;
-const [segment, stored] = process.argv.slice(2);
-if (segment === undefined) {
-  console.error("usage: node bench/decode.mjs FILE.seg [LUMA.zlib]");
-  process.exit(2);
-}
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = mkdtempSync(join(tmpdir(), "gs-player-bench-"));
-const middle = (times) => times.sort((a, b) => a - b)[times.length >> 1];
 
-/** Node has no H.264 decoder: pictures come from a file, or are all grey. */
-const luma = {
-  decode: async (units, width, height) => {
-    const size = width * height;
-    const all = stored === undefined ? new Uint8Array(units.length * size).fill(126) : inflateSync(readFileSync(stored));
-    return units.map((_, i) => all.subarray(i * size, (i + 1) * size));
-  },
-};
-
-try {
-  const outfile = join(out, "segment.mjs");
-  const entryPoints = [join(here, "..", "src", "decode", "segment.ts")];
-  await build({ entryPoints, outfile, bundle: true, platform: "node", format: "esm", target: "node20" });
-  const { decodeSegment } = await import(pathToFileURL(outfile).href);
-  const bytes = new Uint8Array(readFileSync(segment));
-  const decoding = [];
-  let gop;
-  for (let i = 0; i < ROUNDS; i++) {
+/** Takes segments by number, answers with the milliseconds that it spent. */
+async function serve({ modules, file, entries }) {
+  const { decodeBase, decodeSegment } = await import(modules.segment);
+  const bytes = readFileSync(file);
+  const of = ({ offset, length }) => new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
+  let kept = null; // the base that was decoded last, as in src/decode/worker.ts
+  parentPort.on("message", async ({ at, round }) => {
+    const entry = entries[at];
     const start = performance.now();
-    gop = await decodeSegment(bytes, luma);
-    decoding.push(performance.now() - start);
-  }
-  const rebuilding = [];
-  for (let i = 0; i < Math.max(ROUNDS, gop.frames); i++) {
-    const start = performance.now();
-    gop.frame(i % gop.frames);
-    rebuilding.push(performance.now() - start);
-  }
-  console.log(`${bytes.length} bytes, ${gop.count} slots, ${gop.frames} frames, ${gop.shCount} SH coefficients a colour`);
-  console.log(`decode: first ${decoding[0].toFixed(1)} ms, median of ${ROUNDS}: ${middle(decoding).toFixed(1)} ms`);
-  console.log(`rebuild: median ${middle(rebuilding).toFixed(2)} ms a frame`);
-} finally {
-  rmSync(out, { recursive: true });
+    const wanted = entry.base === 0 ? null : `${round} ${entry.gop - entry.base}`;
+    if (wanted !== null && kept?.name !== wanted) {
+      const lender = entries.find(({ gop }) => gop === entry.gop - entry.base);
+      kept = { name: wanted, base: decodeBase(of(lender)) };
+    }
+    const based = performance.now();
+    const gop = await decodeSegment(of(entry), null, wanted === null ? null : kept.base);
+    if (wanted === null) kept = { name: `${round} ${entry.gop}`, base: gop.shared };
+    const decoded = performance.now();
+    for (let t = 0; t < gop.frames; t++) gop.frame(t);
+    const end = performance.now();
+    parentPort.postMessage({
+      at,
+      frames: gop.frames,
+      slots: gop.count,
+      base: based - start,
+      decode: decoded - based,
+      rebuild: end - decoded,
+      memory: gop.memory,
+    });
+  });
 }
+
+/** All segments `rounds` times over on `count` workers, dealt out in turn as the player does; a first round warms up. */
+async function measure(data, count, rounds) {
+  const workers = Array.from({ length: count }, () => new Worker(fileURLToPath(import.meta.url), { workerData: data }));
+  const spent = { frames: 0, base: 0, decode: 0, rebuild: 0, memory: 0, slots: 0 };
+  const play = async (worker, at, round, sum) => {
+    const answer = new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    worker.postMessage({ at, round });
+    const told = await answer;
+    worker.removeAllListeners("error");
+    if (!sum) return;
+    for (const key of ["frames", "base", "decode", "rebuild"]) spent[key] += told[key];
+    spent.memory = Math.max(spent.memory, told.memory);
+    spent.slots = told.slots;
+  };
+  const all = (from, to, sum) =>
+    Promise.all(
+      workers.map(async (worker, w) => {
+        for (let round = from; round < to; round++) {
+          for (let at = w; at < data.entries.length; at += count) await play(worker, at, round, sum);
+        }
+      }),
+    );
+  await all(0, 1, false);
+  const start = performance.now();
+  const before = process.cpuUsage();
+  await all(1, 1 + rounds, true);
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(before); // of all threads: tells what other work on the machine hides
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  const each = (ms) => Number((ms / spent.frames).toFixed(2));
+  return {
+    workers: count,
+    frames_per_second: Number((spent.frames / seconds).toFixed(1)),
+    cpu_milliseconds_a_frame: each((user + system) / 1000),
+    milliseconds_a_frame: { base: each(spent.base), decode: each(spent.decode), rebuild: each(spent.rebuild) },
+    megabytes_a_segment: Number((spent.memory / 1e6).toFixed(1)),
+    peak_rss_megabytes: Math.round(process.resourceUsage().maxRSS / 1024),
+    slots: spent.slots,
+  };
+}
+
+async function main(args) {
+  const option = (name, fallback) => (args.includes(name) ? args[args.indexOf(name) + 1] : fallback);
+  const file = args.find((a) => a.endsWith(".gsv"));
+  if (file === undefined) {
+    console.error("usage: node bench/decode.mjs FILE.gsv [--workers 1,2] [--rounds N] [--json]");
+    process.exit(2);
+  }
+  const { build } = await import("esbuild");
+  const out = mkdtempSync(join(tmpdir(), "gs-player-bench-"));
+  try {
+    const source = (...path) => join(here, "..", "src", ...path);
+    const entryPoints = [source("decode", "segment.ts"), source("container", "open.ts")];
+    const outExtension = { ".js": ".mjs" };
+    const common = { bundle: true, platform: "node", format: "esm", target: "node20", outExtension };
+    await build({ entryPoints, outdir: out, outbase: source(), ...common });
+    const modules = { segment: pathToFileURL(join(out, "decode", "segment.mjs")).href };
+    const { openContainer } = await import(pathToFileURL(join(out, "container", "open.mjs")).href);
+    const bytes = new Uint8Array(readFileSync(file));
+    const read = async (start, length) => bytes.subarray(start, start + length);
+    const { index } = await openContainer({ size: bytes.length, read });
+    const entries = index.filter(({ rung }) => rung === 0);
+    const results = [];
+    for (const count of option("--workers", "1,2").split(",").map(Number)) {
+      results.push(await measure({ modules, file, entries }, count, Number(option("--rounds", "2"))));
+    }
+    const frames = entries.reduce((sum, { nFrames }) => sum + nFrames, 0);
+    const told = { file, bytes: bytes.length, frames, segments: entries.length, node: process.version, results };
+    if (args.includes("--json")) console.log(JSON.stringify(told, null, 1));
+    else print(told);
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+}
+
+function print({ bytes, frames, segments, results }) {
+  console.log(`${frames} frames in ${segments} segments, ${(bytes / frames / 1000).toFixed(1)} KB a frame`);
+  for (const r of results) {
+    const { base, decode, rebuild } = r.milliseconds_a_frame;
+    console.log(
+      `${r.workers} workers: ${r.frames_per_second} frames/s, ${r.slots} slots; a frame: ${r.cpu_milliseconds_a_frame} ms of processor; base ${base} ms, ` +
+        `decode ${decode} ms, rebuild ${rebuild} ms; ${r.megabytes_a_segment} MB a decoded segment, ` +
+        `${r.peak_rss_megabytes} MB at most in all`,
+    );
+  }
+}
+
+if (isMainThread) await main(process.argv.slice(2));
+else await serve(workerData);

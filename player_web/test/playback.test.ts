@@ -23,6 +23,8 @@ const index = Array.from({ length: 4 }, (_, gop) => ({
 
 interface Options {
   damaged?: number[];
+  /** By segment: how many back its base lies. */
+  bases?: number[];
   /** Segments that don't come before they are released. */
   held?: number[];
 }
@@ -32,6 +34,7 @@ function player(options: Options = {}) {
   const said: string[] = [];
   const held = new Map<number, () => void>();
   const fetched: number[] = [];
+  const decoded: [number, number | null][] = [];
   const stub = (answer: (data: never, reply: (data: unknown) => void) => void) => {
     const worker = {
       onmessage: null as ((event: { data: unknown }) => void) | null,
@@ -44,6 +47,7 @@ function player(options: Options = {}) {
       if (data.kind === "segment" && options.damaged?.includes(data.gop)) {
         reply({ kind: "damaged", gop: data.gop, reason: "made up" });
       } else if (data.kind === "segment") {
+        decoded.push([data.gop, data.base?.gop ?? null]);
         reply({ kind: "segment", gop: data.gop, frames: FRAMES, count: 1, bytes: 1, milliseconds: 1 });
       } else if (data.kind === "frame") {
         const floats = () => new Float32Array(3);
@@ -76,7 +80,8 @@ function player(options: Options = {}) {
     show: (ready) => shown.push(ready.frame),
     loading: () => {},
   });
-  const timeline = new Timeline(index, FPS);
+  const entries = index.map((entry) => ({ ...entry, base: options.bases?.[entry.gop] ?? 0 }));
+  const timeline = new Timeline(entries, FPS);
   playback.begin(timeline, new Pipeline(timeline, source, { decode: [decode(), decode()], sort }, hooks));
   let now = 0;
   const run = async (seconds: number) => {
@@ -86,7 +91,7 @@ function player(options: Options = {}) {
     }
     return now;
   };
-  return { playback, run, said, shown, held, fetched, now: () => now };
+  return { playback, run, said, shown, held, fetched, decoded, now: () => now };
 }
 
 test("every frame is shown once, in order, and then it has ended", async () => {
@@ -145,6 +150,37 @@ test("a seek shows its frame although playing is paused", async () => {
   playback.seek(0.2, now());
   await run(0.2);
   assert.equal(playback.frame, 2);
+});
+
+test("a seek onto a shared base fetches the one segment that has it, and hands it to the decoder", async () => {
+  const { playback, run, fetched, decoded, now } = player({ bases: [0, 1, 2, 3], held: [0, 1, 2] });
+  playback.seek(1.6, now());
+  await run(0.1);
+  assert.deepEqual(decoded, []);
+  const later = player({ bases: [0, 1, 2, 3] });
+  later.playback.seek(1.6, later.now());
+  await later.run(0.3);
+  assert.equal(later.playback.frame, 16);
+  assert.deepEqual(
+    later.decoded.filter(([gop]) => gop === 3),
+    [[3, 0]],
+  );
+  assert.ok(fetched.includes(0));
+});
+
+test("segments on a damaged base are told and passed over, those with a base of their own are shown", async () => {
+  const { playback, run, said, shown, now } = player({ bases: [0, 0, 1, 0], damaged: [1] });
+  playback.play(now());
+  await run(3);
+  assert.deepEqual(
+    said.filter((s) => s.startsWith("damaged")),
+    ["damaged 1", "damaged 2"],
+  );
+  assert.deepEqual(
+    shown,
+    [...Array(20).keys()].filter((frame) => frame < 5 || frame > 14),
+  );
+  assert.equal(playback.ended, true);
 });
 
 test("a source that gives up is fatal, a segment that its server can't read is not", async () => {
