@@ -44,7 +44,7 @@ function player(options: Options = {}) {
   };
   const decode = () =>
     stub((data: DecodeRequest, reply) => {
-      if (data.kind === "segment" && options.damaged?.includes(data.gop)) {
+      if (data.kind === "segment" && [data.gop, data.base?.gop].some((gop) => options.damaged?.includes(gop ?? -1))) {
         reply({ kind: "damaged", gop: data.gop, reason: "made up" });
       } else if (data.kind === "segment") {
         decoded.push([data.gop, data.base?.gop ?? null]);

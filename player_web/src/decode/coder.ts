@@ -17,7 +17,6 @@ export const SET_WEIGHTS = 4 + SELECT * (4 + 14 * 4);
 const WEIGHT_START = 19661;
 const WEIGHT_LIMIT = 524287;
 const TOP = 2 ** 24;
-const DOT_LIMIT = 2047 * 65536;
 const RANGE = 0;
 const CODE = 1;
 
@@ -152,16 +151,13 @@ export class Decoder {
     const w1 = weights[w + 1]!;
     const w2 = weights[w + 2]!;
     const w3 = weights[w + 3]!;
-    // each product is below 2^30; a sum beyond 32 bits is clamped before it is shifted
-    const dot = Math.imul(s0, w0) + Math.imul(s1, w1) + Math.imul(s2, w2) + Math.imul(s3, w3);
-    const x = dot >= DOT_LIMIT ? 2047 : dot < -DOT_LIMIT ? -2047 : dot >> 16;
-    const p = SQUASH[x + 2048]!;
+    const p = mix((Math.imul(s0, w0) + Math.imul(s1, w1)) | 0, (Math.imul(s2, w2) + Math.imul(s3, w3)) | 0);
     const bit = this.decode(p);
     const e = ((bit << 12) - p) * 3;
-    weights[w] = clampWeight(w0 + ((Math.imul(s0, e) + 4096) >> 13));
-    weights[w + 1] = clampWeight(w1 + ((Math.imul(s1, e) + 4096) >> 13));
-    weights[w + 2] = clampWeight(w2 + ((Math.imul(s2, e) + 4096) >> 13));
-    weights[w + 3] = clampWeight(w3 + ((Math.imul(s3, e) + 4096) >> 13));
+    weights[w] = clampWeight((w0 + ((Math.imul(s0, e) + 4096) >> 13)) | 0);
+    weights[w + 1] = clampWeight((w1 + ((Math.imul(s1, e) + 4096) >> 13)) | 0);
+    weights[w + 2] = clampWeight((w2 + ((Math.imul(s2, e) + 4096) >> 13)) | 0);
+    weights[w + 3] = clampWeight((w3 + ((Math.imul(s3, e) + 4096) >> 13)) | 0);
     const target = bit === 1 ? 65535 : 0;
     counters[i0] = learnt(b0, target);
     counters[i1] = learnt(b1, target);
@@ -221,8 +217,7 @@ export class Decoder {
       const w1 = weights[w + 1]!;
       const w2 = weights[w + 2]!;
       const w3 = weights[w + 3]!;
-      const dot = Math.imul(s0, w0) + Math.imul(s1, w1) + Math.imul(s2, w2) + Math.imul(s3, w3);
-      const p = SQUASH[dot >= DOT_LIMIT ? 4095 : dot < -DOT_LIMIT ? 1 : (dot >> 16) + 2048]!;
+      const p = mix((Math.imul(s0, w0) + Math.imul(s1, w1)) | 0, (Math.imul(s2, w2) + Math.imul(s3, w3)) | 0);
       const bound = Math.imul(range >>> 12, p) >>> 0;
       let target = 0;
       let e = -3 * p;
@@ -233,18 +228,18 @@ export class Decoder {
         range = bound;
       } else {
         bit = 0;
-        range -= bound;
-        code -= bound;
+        range = (range - bound) >>> 0; // told to be 32 bits, all this stays out of floating point
+        code = (code - bound) >>> 0;
       }
       while (range < TOP) {
         if (at >= data.length) throw this.short();
         range = (range << 8) >>> 0;
         code = ((code << 8) | data[at++]!) >>> 0;
       }
-      weights[w] = clampWeight(w0 + ((Math.imul(s0, e) + 4096) >> 13));
-      weights[w + 1] = clampWeight(w1 + ((Math.imul(s1, e) + 4096) >> 13));
-      weights[w + 2] = clampWeight(w2 + ((Math.imul(s2, e) + 4096) >> 13));
-      weights[w + 3] = clampWeight(w3 + ((Math.imul(s3, e) + 4096) >> 13));
+      weights[w] = clampWeight((w0 + ((Math.imul(s0, e) + 4096) >> 13)) | 0);
+      weights[w + 1] = clampWeight((w1 + ((Math.imul(s1, e) + 4096) >> 13)) | 0);
+      weights[w + 2] = clampWeight((w2 + ((Math.imul(s2, e) + 4096) >> 13)) | 0);
+      weights[w + 3] = clampWeight((w3 + ((Math.imul(s3, e) + 4096) >> 13)) | 0);
       counters[i0] = learnt(b0, target);
       counters[i1] = learnt(b1, target);
       counters[i2] = learnt(b2, target);
@@ -307,6 +302,15 @@ export class Decoder {
   number(index: number, signed: boolean): number {
     return this.value(index, 0, 0, 0, 0, 0, 0, 0, 0, signed, false);
   }
+}
+
+/**
+ * The probability of a one, from the weighted sum's two halves. Each product is below 2^30, so a half is below 2^31; the
+ * sum is formed without a carry beyond 32 bits.
+ */
+function mix(a: number, b: number): number {
+  const x = (a >> 16) + (b >> 16) + (((a & 0xffff) + (b & 0xffff)) >> 16);
+  return SQUASH[Math.min(Math.max(x, -2047), 2047) + 2048]!;
 }
 
 /** A counter (p << 8 | n) after a bit, 65535 or 0. */
