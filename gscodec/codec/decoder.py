@@ -106,9 +106,8 @@ def _stack_planes(planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for c in range(len(planes.coded))
         for j, k in enumerate(m.planes(c, MODE_CODED))
     ]
-    listed += [
-        (c, k, plane, 1.0 / m.gain) for (c, k), plane in zip(m.video_planes(), planes.video, strict=True)
-    ]
+    video = m.video_planes() if len(planes.video) else []  # none where the planes are a base alone
+    listed += [(c, k, plane, 1.0 / m.gain) for (c, k), plane in zip(video, planes.video, strict=True)]
     for c, k, values, share in listed:
         if values.any():
             columns.append(values)

@@ -153,7 +153,9 @@ def long_file(tmp_path_factory: pytest.TempPathFactory, video_file: Path) -> Pat
     first = 0
     for _ in range(100):
         for entry in source.index:
-            writer.add_segment(source.read_segment(entry), first_frame=first, n_frames=entry.n_frames)
+            writer.add_segment(
+                source.read_segment(entry), first_frame=first, n_frames=entry.n_frames, base=entry.base
+            )
             first += entry.n_frames
     writer.finish()
     return path

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gscodec.codec.decoder import decode_segment
+from gscodec.codec.decoder import decode_base, decode_segment
 from gscodec.codec.pipeline import decode_file
 from gscodec.container import GsvFile
 from gscodec.render.cameras import Camera, look_at
@@ -92,7 +92,8 @@ def test_pictures_and_planes_equal_python(
     print(f"{payload}: worst {worst:.1f} dB")
     assert worst >= 45
     file = GsvFile.open(path)
-    want = decode_segment(file.read_segment(file.index[1])).planes.named()
+    base = decode_base(file.read_segment(file.index[0]))
+    want = decode_segment(file.read_segment(file.index[1]), base=base).planes.named()
     got = browser.run(HASHES)
     assert got == {n: hashlib.sha256(p.astype("<i4").tobytes()).hexdigest() for n, p in want.items()}
     assert browser.errors() == []
