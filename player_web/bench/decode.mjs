@@ -26,7 +26,8 @@ async function serve({ modules, file, entries }) {
     const gop = await decodeSegment(of(entry), null, wanted === null ? null : kept.base);
     if (wanted === null) kept = { name: `${round} ${entry.gop}`, base: gop.shared };
     const decoded = performance.now();
-    for (let t = 0; t < gop.frames; t++) gop.frame(t);
+    const room = gop.room(); // one for all, as in the worker
+    for (let t = 0; t < gop.frames; t++) gop.frame(t, room);
     const end = performance.now();
     parentPort.postMessage({
       at,

@@ -76,17 +76,22 @@ export class Gop {
     return namedPlanes(this.decoded);
   }
 
-  /** Frame t of the group, rebuilt. Frames that follow one another come cheaper. */
-  frame(t: number): FrameAttributes {
+  /** Room for a frame. */
+  room(): FrameAttributes {
     const { count: n, shCount: k } = this;
-    const added = this.series.at(t);
-    const out: FrameAttributes = {
+    return {
       means: new Float32Array(3 * n),
       quats: new Float32Array(4 * n),
       scales: new Float32Array(3 * n),
       opacities: new Float32Array(n),
       sh: new Float32Array(3 * k * n),
     };
+  }
+
+  /** Frame t of the group, rebuilt into `out`. Frames that follow one another come cheaper. */
+  frame(t: number, out: FrameAttributes = this.room()): FrameAttributes {
+    const { shCount: k } = this;
+    const added = this.series.at(t);
     const move = this.moves[t] ?? new Float64Array(0);
     this.place(added, move, out.means);
     this.grow(added, move, out.scales);

@@ -41,10 +41,17 @@ export class Neighbours {
 
   /** 16 times the weighted mean magnitude of q. */
   magnitude(i: number, q: Int32Array): number {
-    if (this.count[i] === 0) return 0;
-    let s = 0;
-    for (let k = i * MOST, end = k + this.count[i]!; k < end; k++) s += this.weight[k]! * Math.abs(q[this.index[k]!]!);
-    return Math.floor((16 * s) / this.total[i]!);
+    const { index, weight } = this;
+    const k = i * MOST;
+    // residuals are below 2^21 by their code and weights below 2^10; neighbours that are not there weigh nothing
+    const s =
+      Math.imul(weight[k]!, Math.abs(q[index[k]!]!)) +
+      Math.imul(weight[k + 1]!, Math.abs(q[index[k + 1]!]!)) +
+      Math.imul(weight[k + 2]!, Math.abs(q[index[k + 2]!]!)) +
+      Math.imul(weight[k + 3]!, Math.abs(q[index[k + 3]!]!)) +
+      Math.imul(weight[k + 4]!, Math.abs(q[index[k + 4]!]!)) +
+      Math.imul(weight[k + 5]!, Math.abs(q[index[k + 5]!]!));
+    return s === 0 ? 0 : Math.floor((16 * s) / this.total[i]!);
   }
 
   /** Number of the nearest neighbour, where there is one. */

@@ -3,7 +3,7 @@
 import { crc32c } from "../container/crc32c.js";
 import { pack } from "../gl/pack.js";
 import { BadData } from "./errors.js";
-import type { Gop } from "./gop.js";
+import type { FrameAttributes, Gop } from "./gop.js";
 import type { DecodeReply, DecodeRequest, SegmentBytes } from "./messages.js";
 import type { Base } from "./planes.js";
 import { decodeBase, decodeSegment, type LumaSource, NeedsVideo } from "./segment.js";
@@ -42,6 +42,15 @@ let queue: Promise<void> = Promise.resolve();
 
 function send(reply: DecodeReply, transfer: Transferable[] = []): void {
   self.postMessage(reply, { transfer });
+}
+
+/** The frame that is packed: the same room again and again, for fresh memory costs more than what is written to it. */
+let room: FrameAttributes | null = null;
+
+function roomFor(gop: Gop): FrameAttributes {
+  const fits = room?.opacities.length === gop.count && room.sh.length === 3 * gop.shCount * gop.count;
+  room = fits && room !== null ? room : gop.room();
+  return room;
 }
 
 function check({ bytes, crc }: SegmentBytes): void {
@@ -83,7 +92,7 @@ self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
     case "frame": {
       const gop = gops.get(data.gop);
       if (gop === undefined) break; // forgotten meanwhile: nobody waits for it any more
-      const frame = pack(gop.frame(data.index), gop.shCount, data.harmonics || gop.shMoves);
+      const frame = pack(gop.frame(data.index, roomFor(gop)), gop.shCount, data.harmonics || gop.shMoves);
       const buffers = [frame.splats.buffer, frame.means.buffer, ...(frame.harmonics ? [frame.harmonics.buffer] : [])];
       send({ kind: "frame", gop: data.gop, index: data.index, ticket: data.ticket, frame }, buffers);
       break;

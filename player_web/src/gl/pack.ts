@@ -19,6 +19,7 @@ export function shTexels(shCount: number): number {
   return Math.ceil((3 * (shCount - 1)) / 4);
 }
 
+/** Copies all: `frame` may be used again. */
 export function pack(frame: FrameAttributes, shCount: number, withHarmonics: boolean): PackedFrame {
   const count = frame.opacities.length;
   const { means, quats, scales, opacities, sh } = frame;
@@ -35,7 +36,7 @@ export function pack(frame: FrameAttributes, shCount: number, withHarmonics: boo
     for (let a = 0; a < 4; a++) splats[to + 4 + a] = quats[4 * i + a]!;
   }
   const harmonics = withHarmonics && shCount > 1 ? packHarmonics(sh, count, shCount) : null;
-  return { count, shCount, splats, harmonics, means: means as Float32Array<ArrayBuffer> };
+  return { count, shCount, splats, harmonics, means: means.slice() };
 }
 
 function packHarmonics(sh: Float32Array, count: number, shCount: number): Float32Array<ArrayBuffer> {
