@@ -1,12 +1,12 @@
 /** Segments written by the Python codec decode to its integers, bit for bit, and to its frames within the tolerance. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { crc32, inflateSync } from "node:zlib";
 import { BadData } from "../src/decode/errors.js";
 import type { FrameAttributes } from "../src/decode/gop.js";
-import { decodeSegment, type LumaSource, NeedsVideo } from "../src/decode/segment.js";
+import { decodeBase, decodeSegment, type LumaSource, NeedsVideo } from "../src/decode/segment.js";
 
 declare const REPOSITORY: string;
 const FOLDER = `${REPOSITORY}/spec/vectors/segment/ok`;
@@ -18,6 +18,11 @@ interface Told {
 }
 
 const segment = (name: string) => new Uint8Array(readFileSync(`${FOLDER}/${name}.seg`));
+/** Of the segment whose base this one shares: it lies beside it as NAME.base. */
+const sharedBase = (name: string) => {
+  const path = `${FOLDER}/${name}.base`;
+  return existsSync(path) ? decodeBase(new Uint8Array(readFileSync(path))) : null;
+};
 const told = (name: string): Told => JSON.parse(readFileSync(`${FOLDER}/${name}.json`, "utf8"));
 
 /** Hands out the pictures that were stored beside the segment. */
@@ -33,7 +38,7 @@ function storedLuma(name: string): LumaSource {
 
 for (const name of names) {
   test(`${name}: every plane equals the writer's`, async () => {
-    const gop = await decodeSegment(segment(name), storedLuma(name));
+    const gop = await decodeSegment(segment(name), storedLuma(name), sharedBase(name));
     const got = [...gop.planes()].map(([plane, values]): [string, string] => {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
       return [plane, crc32(bytes).toString(16).padStart(8, "0")];
@@ -42,7 +47,7 @@ for (const name of names) {
   });
 
   test(`${name}: frames agree within 1/65536 of an attribute's range`, async () => {
-    const gop = await decodeSegment(segment(name), storedLuma(name));
+    const gop = await decodeSegment(segment(name), storedLuma(name), sharedBase(name));
     for (const [t, wanted] of Object.entries(told(name).first_values)) {
       const frame = gop.frame(Number(t));
       for (const key of ["means", "quats", "scales", "opacities", "sh"] as const) {

@@ -70,6 +70,22 @@ for (const name of ["moving", "restless", "parts", "still", "degree_2", "overflo
   });
 }
 
+test("segments of version 1 are refused by name", async () => {
+  const bytes = read("ok/moving");
+  bytes[0] = 1;
+  await assert.rejects(
+    decodeSegment(bytes, grey),
+    (error) => error instanceof Unsupported && /version 1/.test(error.message),
+  );
+});
+
+test("a segment that says its base is another's needs that base", async () => {
+  const bytes = read("ok/moving");
+  bytes[0] = 2;
+  bytes[1] = 2;
+  await assert.rejects(decodeSegment(bytes, grey), /needs the base of another/);
+});
+
 const kinds: Record<string, string> = JSON.parse(readFileSync(`${FOLDER}/bad/kinds.json`, "utf8"));
 test("every damaged vector is named and every name has a vector", () => {
   const files = readdirSync(`${FOLDER}/bad`).flatMap((f) => (f.endsWith(".seg") ? [f.slice(0, -4)] : []));

@@ -106,7 +106,7 @@ export function readPlanes(model: Model, sections: Sections, base: Base): Planes
     model,
     bases: Array.from({ length: GROUPS }, () => []),
     parts: [],
-    coded: [],
+    coded: Array.from({ length: model.channels }, () => NO_PLANES),
     overflow: [],
     video: [],
   };
@@ -302,7 +302,6 @@ function readSide(section: Uint8Array, planes: Planes): void {
 
 function readCoefficients(section: Uint8Array, planes: Planes): void {
   const { model, neighbours } = planes;
-  planes.coded = Array.from({ length: model.channels }, () => NO_PLANES);
   if (!model.mode.flat().some((m) => m !== 0)) return;
   const coder = Decoder.ofSets(section, "coefficient", COEFFICIENT_SETS);
   const scratch = new Scratch();
