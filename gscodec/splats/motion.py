@@ -25,6 +25,7 @@ CANDIDATES = 8
 MAX_ROUNDS = 10  # of matching and motion fitting; four or five are usual
 STRIDES = (4, 2, 1)  # rounds begin with every fourth neighbour, four times as far: coarse to fine
 LIMIT = 24.0  # cost (nats) from which on no match is the better match: three times a usual right one's
+SECOND_LOOKS = 2  # after the rounds: rows left alone found by their traits teach the motion of small parts
 GROUP_ROWS = 48  # groups of look-alikes are not split further
 GROUP_SAMPLE = 64  # rows by which a group's motion is judged
 GROUP_GAIN = 0.97  # a group leaves its parent's motion only for one that fits this much better
@@ -91,7 +92,7 @@ class Matcher:
             self.guess, self.reach, self.scatter = aligned, self.spacing, self.spread
             begin()
             found, certain = self._refine()
-            if certain:
+            if certain or self._is_plausible(found):
                 return found
             badness = self._badness(found)
             if badness < 0.995 * least:
@@ -106,9 +107,8 @@ class Matcher:
         scale = SEED_REACH * self.spacing
         a = np.concatenate([self.guess / scale, (self.traits_a + self.shift) / self.scatter], 1)
         b = np.concatenate([self.end / scale, self.traits_b / self.scatter], 1)
-        distance, best = nearest(cKDTree(b), a, 1)
-        _, back = nearest(cKDTree(a), b, 1)
-        self._learn(best[:, 0], np.square(distance[:, 0]), back[best[:, 0], 0] == self.rows, STRIDES[0])
+        best, back = nearest(cKDTree(b), a, 1)[1][:, 0], nearest(cKDTree(a), b, 1)[1][:, 0]
+        self._learn(best, back[best] == self.rows, STRIDES[0])
 
     def _refine(self) -> tuple[I64, bool]:
         """Match and learn in turns until nothing changes; whether the outcome is beyond doubt."""
@@ -123,7 +123,10 @@ class Matcher:
             if last is not None and np.array_equal(best, last) and stride == 1:
                 break
             last = best
-            self._learn(best, price, self._is_cheapest_for(best, price), stride)
+            self._learn(best, self._is_cheapest_for(best, price), stride)
+        for _ in range(SECOND_LOOKS):
+            found = self._second_look(self._assign(2 * CANDIDATES))
+            self._learn(np.maximum(found, 0), found >= 0, 1)
         return self._second_look(self._assign(2 * CANDIDATES)), False
 
     def _is_cheapest_for(self, best: I64, price: F64) -> Mask:
@@ -144,10 +147,9 @@ class Matcher:
         if len(rows) == 0 or len(left) == 0:
             return found
         scale = SEED_REACH * self.spacing
-        tree = cKDTree(np.concatenate([self.end[left] / scale, self.traits_b[left] / self.spread], 1))
-        points = np.concatenate(
-            [self.guess[rows] / scale, (self.traits_a[rows] + self.shift) / self.spread], 1
-        )
+        width = np.minimum(8 * self.scatter, self.spread)
+        tree = cKDTree(np.concatenate([self.end[left] / scale, self.traits_b[left] / width], 1))
+        points = np.concatenate([self.guess[rows] / scale, (self.traits_a[rows] + self.shift) / width], 1)
         near = left[nearest(tree, points, min(CANDIDATES, len(left)))[1]]
         found[rows] = assign(near, self._cost(rows, near), len(self.end), 4 * LIMIT)
         return found
@@ -169,6 +171,11 @@ class Matcher:
         """Whether `best` names no row twice and hits so closely that no neighbour could be meant."""
         miss = np.linalg.norm(self.guess - self.end[best], axis=1)
         return bool(np.percentile(miss, 99.9) < 0.1 * self.spacing and np.bincount(best).max() == 1)
+
+    def _is_plausible(self, found: I64) -> bool:
+        """Whether all but a thousandth have their match where the learnt motion leads, up to a neighbour's distance."""
+        miss = np.linalg.norm(self.guess - self.end[found], axis=1)
+        return bool(np.mean((found < 0) | (miss > self.spacing)) <= 1e-3)
 
     def _candidates(self, k: int, rows: I64 | None = None) -> tuple[I64, F64]:
         """(M, k) rows of `b` nearest to where rows of `a` are expected, and the cost of each."""
@@ -205,7 +212,7 @@ class Matcher:
             self.guess = original @ affine[:3] + affine[3]
         self.guess = best
 
-    def _learn(self, best: I64, cost: F64, sure: Mask, stride: int) -> None:
+    def _learn(self, best: I64, sure: Mask, stride: int) -> None:
         """Fit local motion, and how traits change, to the `sure` ones of the pairs (row, best)."""
         if not sure.any():
             return
