@@ -83,8 +83,6 @@ def track(frames: Iterable[Splats]) -> Iterator[TrackedFrame]:
         kept = found[lives_on]
         born = np.setdiff1d(np.arange(len(frame), dtype=np.int64), kept)
         rows = np.concatenate([kept, born])
-        if relation is not Relation.SHUFFLED and not np.array_equal(rows, np.arange(len(frame))):
-            rows = np.concatenate([kept, born])
         ids = np.concatenate([ids[lives_on], following + np.arange(len(born), dtype=np.int64)])
         following += len(born)
         ordered = frame if np.array_equal(rows, np.arange(len(rows))) else frame.take(rows)
@@ -128,15 +126,17 @@ def _relate(a: Splats, b: Splats, velocity: F64 | None) -> tuple[Relation, I64]:
     rows = np.arange(len(a), dtype=np.int64)
     if share >= COHERENT:
         return Relation.TRACKED, _without_wrong(a, b, rows)
-    found = match_rows(a, b, velocity)
+    found = _without_wrong(a, b, match_rows(a, b, velocity))
     pairs = np.flatnonzero(found >= 0)
-    if len(pairs) and _coherence(a.take(pairs), b.take(found[pairs])) >= max(COHERENT, share):
-        found = _without_wrong(a, b, found)
-        if (found >= 0).sum() >= MOSTLY * max(len(a), len(b)):
-            return Relation.SHUFFLED, found
+    if _is_most(pairs, a, b) and _coherence(a.take(pairs), b.take(found[pairs])) >= max(COHERENT, share):
+        return Relation.SHUFFLED, found
     if share >= MOSTLY:
         return Relation.TRACKED, _without_wrong(a, b, rows)
     return Relation.CHANGED, none
+
+
+def _is_most(pairs: I64, a: Splats, b: Splats) -> bool:
+    return 0 < len(pairs) >= MOSTLY * max(len(a), len(b))
 
 
 def _without_wrong(a: Splats, b: Splats, found: I64) -> I64:

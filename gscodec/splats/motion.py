@@ -74,29 +74,32 @@ class Matcher:
         self.near = near[:, 1:]
         spacing = float(np.median(distance[:, 1 : NEIGHBOURS + 1].mean(axis=1))) if k > 1 else 0.0
         self.spacing = max(spacing, 1e-12)  # all in one place: any order is as good
-        self.guess = self.start + (0.0 if velocity is None else np.asarray(velocity, dtype=np.float64))
+        self.guess = self.start
         self.reach = self.spacing  # how far from the guess a match may well lie; learnt later
         spread = self.traits_a.std(axis=0)
         self.shift = np.median(self.traits_b, axis=0) - np.median(self.traits_a, axis=0)
         self.spread = np.where(spread > 1e-3, spread, 1.0)
         self.scatter = self.spread  # of the traits' change; learnt later
         self.floor = 0.005 * spread + 1e-3  # changes below this tell nothing
+        moves = [0.0] if velocity is None else [np.asarray(velocity, dtype=np.float64), 0.0]
+        self.guesses = [self._align(self.start + move) for move in moves]
 
     def run(self) -> I64:
         """(N,) row of `b` for each row of `a`, or -1."""
+        self.guess = self.guesses[0]
         if len(self.rows) <= NEIGHBOURS or len(self.end) <= NEIGHBOURS:
             return self._assign(min(len(self.end), 4 * NEIGHBOURS))
-        self._align()
-        aligned, best, least = self.guess, self.rows, np.inf
+        best, least = self.rows, np.inf
         for begin in (self._by_place, self._by_seeds, self._by_groups):
-            self.guess, self.reach, self.scatter = aligned, self.spacing, self.spread
-            begin()
-            found, certain = self._refine()
-            if certain or self._is_plausible(found):
-                return found
-            badness = self._badness(found)
-            if badness < 0.995 * least:
-                best, least = found, badness
+            for guess in self.guesses:
+                self.guess, self.reach, self.scatter = guess, self.spacing, self.spread
+                begin()
+                found, certain = self._refine()
+                if certain or self._is_plausible(found):
+                    return found
+                badness = self._badness(found)
+                if badness < 0.995 * least:
+                    best, least = found, badness
         return best
 
     def _by_place(self) -> None:
@@ -191,13 +194,13 @@ class Matcher:
             2 * np.log1p(miss / self.reach**2) + np.log1p(np.square(change)).sum(axis=2), dtype=np.float64
         )
 
-    def _align(self) -> None:
-        """Improve the guess by one affine map of the whole scene, found on a sample by iterated closest points."""
+    def _align(self, guess: F64) -> F64:
+        """The guess, improved by one affine map of the whole scene, found on a sample by iterated closest points."""
         n = len(self.rows)
         rows = np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
-        original = best = self.guess
+        self.guess = best = guess
         least = np.inf
-        for _ in range(60):
+        for _ in range(60 if n > NEIGHBOURS else 0):
             near, cost = self._candidates(4, rows)
             pick = cost.argmin(axis=1)
             cost = cost[np.arange(len(rows)), pick]
@@ -207,10 +210,10 @@ class Matcher:
             least, best = mean, self.guess
             keep = cost <= np.percentile(cost, 80)
             target = self.end[near[np.arange(len(rows)), pick]][keep]
-            x = np.concatenate([original[rows][keep], np.ones((int(keep.sum()), 1))], axis=1)
+            x = np.concatenate([guess[rows][keep], np.ones((int(keep.sum()), 1))], axis=1)
             affine = np.linalg.lstsq(x, target, rcond=1e-6)[0]
-            self.guess = original @ affine[:3] + affine[3]
-        self.guess = best
+            self.guess = guess @ affine[:3] + affine[3]
+        return best
 
     def _learn(self, best: I64, sure: Mask, stride: int) -> None:
         """Fit local motion, and how traits change, to the `sure` ones of the pairs (row, best)."""
