@@ -20,7 +20,9 @@ I64 = npt.NDArray[np.int64]
 
 BASE_BITS = 64.0  # of a Gaussian that is sent anew: 7 to 9 bytes in static scenes at usual quality
 JUMP_COEFFICIENTS = 8
-POSITION_STEP = 0.25  # of the scene's median Gaussian size: what a shift does to the picture doesn't depend on its own
+POSITION_STEP = (
+    0.25  # of the scene's median Gaussian size: what a shift does to the picture doesn't depend on its own
+)
 SCALE_STEP, OPACITY_STEP, COLOUR_STEP = 0.15, 0.5, 0.2  # log scale, logit, degree-0 coefficient
 HIDE_LOGITS = 8.0  # usual way of a logit from seen to unseen
 HIDE_BITS = JUMP_COEFFICIENTS * float(np.log2(1 + HIDE_LOGITS / OPACITY_STEP / 2))
@@ -61,10 +63,6 @@ def _logit(splats: Splats) -> F64:
 
 def slot_ids(frames: list[I64]) -> I64:
     """The slots of a group: numbers of all that live in one of its frames, by first frame, then by row there."""
-    return frames[0] if len(frames) == 1 else _join(frames)
-
-
-def _join(frames: list[I64]) -> I64:
     slots = [frames[0]]
     known = frames[0]
     for before, ids in zip(frames, frames[1:], strict=False):

@@ -46,7 +46,9 @@ class TrackedFrame:
     splats: Splats
     new_run: bool  # too much has changed: a GOP begins here
     relation: Relation  # as found in the input, before re-ordering
-    rows: I64  # splats is the input frame's take(rows): those that live on in the order of the frame before, then births
+    rows: (
+        I64  # splats is the input frame's take(rows): first those that live on, in the old order, then births
+    )
     ids: I64  # (N,) numbers, never used again after a death
 
 

@@ -88,7 +88,7 @@ class Matcher:
         """(N,) row of `b` for each row of `a`, or -1."""
         self.guess = self.guesses[0]
         if len(self.rows) <= NEIGHBOURS or len(self.end) <= NEIGHBOURS:
-            return self._assign(min(len(self.end), 4 * NEIGHBOURS))
+            return assign(*self._candidates(4 * NEIGHBOURS), len(self.end))  # too few to learn from
         best, least = self.rows, np.inf
         for begin in (self._by_place, self._by_seeds, self._by_groups):
             for guess in self.guesses:
@@ -265,9 +265,9 @@ class Matcher:
         """The displacement, of a few likely ones, that brings a group closest to Gaussians like it."""
         wanted, here = self.traits_a[rows] + self.shift, self.guess[rows]
         slack = 0.25 * self.spread * (wanted.std(axis=0) > 0) + 0.02 * self.spread
-        like = ((self.traits_b >= wanted.min(axis=0) - slack) & (self.traits_b <= wanted.max(axis=0) + slack)).all(
-            axis=1
-        )
+        like = (
+            (self.traits_b >= wanted.min(axis=0) - slack) & (self.traits_b <= wanted.max(axis=0) + slack)
+        ).all(axis=1)
         moves = [parent, np.zeros(3)]
         if like.sum() >= 0.8 * len(rows):
             there = self.end[like]
