@@ -7,6 +7,7 @@ in one channel, a group's temporal transform spreads over some eight coefficient
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -65,7 +66,7 @@ def slot_ids(frames: list[I64]) -> I64:
     """The slots of a group: numbers of all that live in one of its frames, by first frame, then by row there."""
     slots = [frames[0]]
     known = frames[0]
-    for before, ids in zip(frames, frames[1:], strict=False):
+    for before, ids in pairwise(frames):
         if ids is not before and not np.array_equal(ids, before):
             born = ids[~np.isin(ids, known)]
             slots.append(born)

@@ -28,7 +28,8 @@ LIMIT = 24.0  # cost (nats) from which on no match is the better match: three ti
 SECOND_LOOKS = 2  # after the rounds: rows left alone found by their traits teach the motion of small parts
 GROUP_ROWS = 48  # groups of look-alikes are not split further
 GROUP_SAMPLE = 64  # rows by which a group's motion is judged
-GROUP_GAIN = 0.97  # a group leaves its parent's motion only for one that fits this much better
+GROUP_GAIN = 0.97  # a group leaves its parent's motion only for one that costs this share at most,
+GROUP_NATS = 0.05  # and less by this, where all fit
 
 
 def nearest(tree: cKDTree, points: F64, k: int) -> tuple[F64, I64]:
@@ -81,7 +82,8 @@ class Matcher:
         self.spread = np.where(spread > 1e-3, spread, 1.0)
         self.scatter = self.spread  # of the traits' change; learnt later
         self.floor = 0.005 * spread + 1e-3  # changes below this tell nothing
-        moves = [0.0] if velocity is None else [np.asarray(velocity, dtype=np.float64), 0.0]
+        still = np.zeros_like(self.start)
+        moves: list[F64] = [still] if velocity is None else [np.asarray(velocity, dtype=np.float64), still]
         self.guesses = [self._align(self.start + move) for move in moves]
 
     def run(self) -> I64:
@@ -246,6 +248,7 @@ class Matcher:
 
         A lattice of equal Gaussians that moves beyond its spacing has no other sign of its motion than its border.
         """
+        self.guess = self.start  # an affine map of the scene may have squeezed a lattice into its like
         scale = self.guess.std(axis=0).max() or 1.0
         joint = np.concatenate([self.guess / scale, 4 * self.traits_a / self.spread], axis=1)
         moved = np.zeros_like(self.guess)
@@ -269,7 +272,7 @@ class Matcher:
             (self.traits_b >= wanted.min(axis=0) - slack) & (self.traits_b <= wanted.max(axis=0) + slack)
         ).all(axis=1)
         moves = [parent, np.zeros(3)]
-        if like.sum() >= 0.8 * len(rows):
+        if 0.8 * len(rows) <= like.sum() <= 1.25 * len(rows):  # the group is all there is of its like
             there = self.end[like]
             moves += [there.mean(axis=0) - here.mean(axis=0), there.min(axis=0) - here.min(axis=0)]
             moves.append(there.max(axis=0) - here.max(axis=0))
@@ -279,4 +282,4 @@ class Matcher:
             near = nearest(self.tree, self.guess[some] + move, min(4, len(self.end)))[1]
             costs.append(float(self._cost(some, near, move).min(axis=1).mean()))
         least = int(np.argmin(costs))
-        return moves[least] if costs[least] < GROUP_GAIN * costs[0] else parent
+        return moves[least] if costs[least] < GROUP_GAIN * costs[0] - GROUP_NATS else parent
