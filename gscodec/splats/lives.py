@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,7 @@ def fill_slots(frames: list[Splats], ids: list[I64]) -> list[Splats]:
     for frame, where in zip(frames, at, strict=True):
         opacities = np.zeros(len(slots), dtype=np.float32)
         opacities[where] = frame.opacities
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for name, held in last.items():
             held = held.copy()
             held[where] = getattr(frame, name)
