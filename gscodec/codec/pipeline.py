@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gscodec.container.file import GsvFile
     from gscodec.container.header import Header
     from gscodec.render.cameras import Camera
+    from gscodec.splats.matching import TrackedFrame
     from gscodec.splats.model import SplatSequence
 
 __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
@@ -32,6 +33,7 @@ __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
 SENSITIVITY_VIEWS = {"fast": 12, "balanced": 48, "best": 96}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
+MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
 SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
 
@@ -56,19 +58,37 @@ def gop_length(settings: EncodeSettings, fps: float) -> int:
 
 
 def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[Splats], bool]]:
-    """(first frame, frames, whether rows have changed since the last GOP) of each GOP: at most `length` frames, never
-    across a change of rows."""
+    """(first frame, frames, whether slots have changed since the last GOP) of each GOP.
+
+    A GOP has at most `length` frames, row i of all of which is slot i; Gaussians born or dead within it are unseen
+    (opacity 0) for the rest. It ends early where so much changes that a new start is cheaper.
+    """
+    from gscodec.splats.lives import fill_slots, slot_ids
     from gscodec.splats.matching import track
 
-    gop: list[Splats] = []
-    first, new_rows = 0, True
+    gop: list[TrackedFrame] = []
+    first = 0
+    before: np.ndarray | None = None
+
+    def close() -> tuple[int, list[Splats], bool]:
+        nonlocal before
+        ids = [one.ids for one in gop]
+        slots = slot_ids(ids)
+        changed = before is None or not np.array_equal(slots, before)
+        before = slots
+        return first, fill_slots([one.splats for one in gop], ids), changed
+
+    born = 0  # since the GOP began
     for number, tracked in enumerate(track(iter(sequence))):
-        if gop and (len(gop) == length or tracked.new_run):
-            yield first, gop, new_rows
-            gop, first, new_rows = [], number, tracked.new_run
-        gop.append(tracked.splats)
+        new = 0 if not gop else int((tracked.ids > gop[-1].ids.max(initial=-1)).sum())
+        crowded = len(gop) > 0 and len(gop[0].ids) + born + new > MOST_SLOTS * len(tracked.ids)
+        if gop and (len(gop) == length or tracked.new_run or crowded):
+            yield close()
+            gop, first, born, new = [], number, 0, 0
+        gop.append(tracked)
+        born += new
     if gop:
-        yield first, gop, new_rows
+        yield close()
 
 
 def _cameras(

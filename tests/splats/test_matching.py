@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gscodec.base.errors import Misuse
 from gscodec.splats.assignment import assign
+from gscodec.splats.lives import fill_slots
 from gscodec.splats.matching import Relation, match_rows, relate, track
 from gscodec.splats.model import Splats
 from gscodec.splats.sample import make_sample
@@ -63,13 +63,55 @@ def test_match_rows_follows_a_fast_motion_with_the_help_of_velocity() -> None:
     assert np.array_equal(found, np.argsort(rows))
 
 
-def test_match_rows_gives_a_permutation_whatever_it_is_given() -> None:
+def test_match_rows_names_no_row_twice_whatever_it_is_given() -> None:
     a, b = random_splats(100, seed=1), random_splats(100, seed=2)
     same = replace(b, means=np.zeros_like(b.means))
-    for other in (b, same):
-        assert np.array_equal(np.sort(match_rows(a, other)), np.arange(100))
-    with pytest.raises(Misuse):
-        match_rows(a, random_splats(99))
+    for other in (b, same, b.take(np.arange(40)), random_splats(1), random_splats(0)):
+        found = match_rows(a, other)
+        named = found[found >= 0]
+        assert (
+            len(found) == 100 and len(np.unique(named)) == len(named) and named.max(initial=-1) < len(other)
+        )
+    assert len(match_rows(random_splats(0), a)) == 0
+
+
+def _lattice(side: int, shift: float) -> Splats:
+    grid = np.stack(np.meshgrid(*[np.arange(side)] * 3), axis=-1).reshape(-1, 3)
+    one = random_splats(1).take(np.zeros(side**3, dtype=np.int64))
+    return replace(one, means=(grid + [shift, 0, 0]).astype(np.float32))
+
+
+def test_a_lattice_of_equal_gaussians_is_followed_beyond_its_spacing() -> None:
+    rows = _permutation(512)
+    for shift in (0.4, 2.3):
+        assert np.array_equal(match_rows(_lattice(8, 0), _lattice(8, shift).take(rows)), np.argsort(rows))
+
+
+def test_births_and_deaths_keep_the_others_numbers() -> None:
+    a = random_splats(300)
+    b = _turned(a, 0.5).take(_permutation(300)[:280])
+    born = replace(random_splats(9, seed=4), means=random_splats(9, seed=4).means + np.float32(8))
+    b = replace(b, **{n: np.concatenate([getattr(b, n), getattr(born, n)])
+                      for n in ("means", "quats", "scales", "opacities", "sh")})  # fmt: skip
+    first, second = track([a, b])
+    assert not second.new_run and (second.ids >= 300).sum() == 9
+    old = second.ids[second.ids < 300]
+    assert np.array_equal(second.splats.opacities[: len(old)], a.opacities[old]) and len(old) == 280
+    filled = fill_slots([first.splats, second.splats], [first.ids, second.ids])
+    assert [len(f) for f in filled] == [309, 309]
+    assert (filled[0].opacities[300:] == 0).all() and (filled[1].opacities == 0).sum() == 20
+    assert np.array_equal(filled[0].means[300:], filled[1].means[300:])
+
+
+def test_empty_and_replaced_frames_begin_a_run() -> None:
+    frames = [
+        random_splats(0),
+        random_splats(50),
+        random_splats(50, seed=9),
+        random_splats(0),
+        random_splats(0),
+    ]
+    assert [f.new_run for f in track(frames)] == [True, True, True, True, False]
 
 
 def test_track_begins_a_new_run_where_gaussians_are_born_or_die() -> None:
@@ -128,11 +170,11 @@ def test_assign_gives_a_permutation(n: int, k: int, seed: int) -> None:
     candidates = np.concatenate([np.arange(n)[:, None], others], axis=1).astype(np.int64)
     table = rng.uniform(0, 1, (n, n))
     cost = table[np.arange(n)[:, None], candidates]
-    found = assign(candidates, cost)
+    found = assign(candidates, cost, len(candidates))
     assert np.array_equal(np.sort(found), np.arange(n))
 
 
 def test_assign_solves_a_conflict_at_least_cost() -> None:
     candidates = np.array([[0, 1], [0, 1], [2, 0]])
     cost = np.array([[0.1, 0.2], [0.0, 0.9], [0.3, 0.1]])
-    assert assign(candidates, cost).tolist() == [1, 0, 2]
+    assert assign(candidates, cost, len(candidates)).tolist() == [1, 0, 2]
