@@ -30,6 +30,7 @@ class Report:
     ssim: list[float] = field(default_factory=list)
     temporal: list[float] = field(default_factory=list)  # every consecutive pair and view
     temporal_border: list[float] = field(default_factory=list)  # those across GOP borders
+    temporal_inside: list[float] = field(default_factory=list)  # the others, where borders are known
 
     @property
     def psnr_mean(self) -> float:
@@ -44,10 +45,13 @@ class Report:
         return float(np.mean(self.ssim))
 
     def to_json(self) -> dict[str, Any]:
-        """psnr.mean, psnr.worst, ssim.mean, temporal.mean (null where not measured)."""
+        """psnr.mean, psnr.worst, ssim.mean, temporal.mean (null where not measured), and of pairs inside GOPs
+        and across their borders where there are both."""
         temporal = {"mean": float(np.mean(self.temporal)) if self.temporal else None}
         if self.temporal_border:
             temporal["border"] = float(np.mean(self.temporal_border))
+        if self.temporal_border and self.temporal_inside:
+            temporal["inside"] = float(np.mean(self.temporal_inside))
         return {
             "psnr": {"mean": self.psnr_mean, "worst": self.psnr_worst},
             "ssim": {"mean": self.ssim_mean},
@@ -87,8 +91,9 @@ def compare(
         if temporal and before:
             values = [_change(p, q) for p, q in zip(before, pairs, strict=True)]
             report.temporal += values
-            if borders and t in borders:
-                report.temporal_border += values
+            if borders:
+                at_border = t in borders
+                (report.temporal_border if at_border else report.temporal_inside).extend(values)
         before = pairs
         if progress:
             progress.advance(2 * len(cameras))
