@@ -122,9 +122,7 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 def _first_jobs(options: RdOptions) -> list[Job]:
     """All that depends on nothing else, the longest first. Ablation needs the `compact` curves."""
     jobs: list[Job] = []
-    wanted = (
-        {tool for tool in plan.TOOLS if tool.name in options.tools} if "tools" in options.parts else set()
-    )
+    wanted = _wanted_tools(options)
     with_loop = plan.LOOP_SOURCE in options.sequences
     if with_loop and ("loop" in options.parts or any(plan.LOOP in tool.where for tool in wanted)):
         jobs.append(Job("loop", plan.LOOP, "compact"))
@@ -144,12 +142,14 @@ def _first_jobs(options: RdOptions) -> list[Job]:
     return jobs
 
 
+def _wanted_tools(options: RdOptions) -> list[plan.Tool]:
+    return [t for t in plan.TOOLS if "tools" in options.parts and t.name in options.tools]
+
+
 def _tool_jobs(results: Results, options: RdOptions) -> list[Job]:
     """One encode for each tool and sequence, at the quality of the full codec's point nearest to 40 dB."""
     jobs = []
-    for tool in plan.TOOLS:
-        if "tools" not in options.parts or tool.name not in options.tools:
-            continue
+    for tool in _wanted_tools(options):
         for name in reversed(tool.where):
             if full := results.curves.get((name, "compact")):
                 jobs.append(Job("tool", name, tool.name, nearest(full.points).setting))

@@ -125,7 +125,9 @@ class _Writer:
         return now
 
 
-def encode_tracks(tracks: Tracks, steps: Steps, base: Planes | None = None, tools: Tools | None = None) -> EncodedGop:
+def encode_tracks(
+    tracks: Tracks, steps: Steps, base: Planes | None = None, tools: Tools | None = None
+) -> EncodedGop:
     """Encode one GOP with the given steps; `base`: planes of the GOP whose base it shares, tracks in its slots."""
     w = _Writer(tracks, steps, tools or Tools(), base)
     if tracks.slots:
