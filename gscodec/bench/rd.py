@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,12 @@ def _wanted_tools(options: RdOptions) -> list[plan.Tool]:
 
 def _tool_jobs(results: Results, options: RdOptions) -> list[Job]:
     """One encode for each tool and sequence, at the quality of the full codec's point nearest to 40 dB."""
-    jobs = []
-    for tool in _wanted_tools(options):
-        for name in reversed(tool.where):
-            if full := results.curves.get((name, "compact")):
-                jobs.append(Job("tool", name, tool.name, nearest(full.points).setting))
-    return jobs
+    return [
+        Job("tool", name, tool.name, nearest(full.points).setting)
+        for name in (plan.LOOP, *reversed(plan.SEQUENCES))
+        for tool in _wanted_tools(options)
+        if name in tool.where and (full := results.curves.get((name, "compact")))
+    ]
 
 
 def _collect(results: Results, jobs: Sequence[Job], options: RdOptions, pool: ProcessPoolExecutor) -> None:
@@ -179,7 +180,7 @@ def _store(results: Results, job: Job, value: Any) -> None:
 
 def run_job(job: Job, options: RdOptions) -> Any:
     """The work of one process: a Curve, a Point, a Still or Looks, by the job's kind."""
-    bench = Bench(job.name, _folder(job.name, options), options.cache, _say)
+    bench = _bench(job.name, _folder(job.name, options), options.cache)
     if job.kind == "peer":
         return _peer_curve(bench, job.label)
     if job.kind == "still":
@@ -192,6 +193,12 @@ def run_job(job: Job, options: RdOptions) -> Any:
         switches = next(tool.off for tool in plan.TOOLS if tool.name == job.label)
         return bench.ours(EncodeSettings(**{**_base(job.name), "quality": job.quality, **switches}))
     return _our_curve(bench, {**_base(job.name), "payload": job.label}, whole=job.kind == "curve")
+
+
+@lru_cache(maxsize=1)
+def _bench(name: str, folder: Path, cache: Path) -> Bench:
+    """The last sequence's stays: jobs come sequence by sequence, and it keeps the reference's pictures."""
+    return Bench(name, folder, cache, _say)
 
 
 def _base(name: str) -> dict[str, Any]:

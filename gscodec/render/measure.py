@@ -73,8 +73,13 @@ def compare(
     temporal: bool = False,
     borders: list[int] | None = None,
     progress: Progress | None = None,
+    drawn: dict[tuple[int, int], Picture] | None = None,
 ) -> Report:
-    """Measure `test` against `reference`. `borders`: first frames of GOPs. Raises BadInput for unequal lengths."""
+    """Measure `test` against `reference`. `borders`: first frames of GOPs.
+
+    drawn: pictures of the reference by frame and number of the camera, taken from there and added to it, for who
+    measures several tests by the same cameras and kernel. Raises BadInput for unequal lengths.
+    """
     if len(reference) != len(test):
         raise BadInput("sequences differ in length", reference=len(reference), test=len(test))
     report = Report()
@@ -84,7 +89,14 @@ def compare(
         if t not in chosen and not temporal:
             continue
         a, b = reference[t], test[t]
-        pairs = [(rasterize(a, c, kernel=kernel), rasterize(b, c, kernel=kernel)) for c in cameras]
+        pairs = []
+        for number, camera in enumerate(cameras):
+            want = drawn.get((t, number)) if drawn is not None else None
+            if want is None:
+                want = rasterize(a, camera, kernel=kernel)
+            if drawn is not None:
+                drawn[t, number] = want
+            pairs.append((want, rasterize(b, camera, kernel=kernel)))
         if t in chosen:
             report.psnr += [psnr(x, y) for x, y in pairs]
             report.ssim += [ssim(x, y) for x, y in pairs]
