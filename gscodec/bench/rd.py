@@ -289,15 +289,16 @@ def _publish(results: Results, options: RdOptions) -> None:
         return
     for name, text in texts.items():
         write_section(options.output, name, f"{text}\n\n{under}")
-    for name, text in _plots(results).items():
+    for name, text in _plots(results, options).items():
         options.plots.mkdir(parents=True, exist_ok=True)
         (options.plots / name).write_text(text, encoding="utf-8")
 
 
-def _plots(results: Results) -> dict[str, str]:
-    """File name to SVG, for each sequence and scene with curves."""
+def _plots(results: Results, options: RdOptions) -> dict[str, str]:
+    """File name to SVG, for each sequence whose rates were asked for and each scene."""
     out = {}
-    for name in {name for name, _ in results.curves if name != plan.LOOP}:
+    moving = [name for name in plan.SEQUENCES if (name, plan.PAYLOADS_MEASURED[0]) in results.curves]
+    for name in moving if "rates" in options.parts else []:
         curves = {label: c.points for (n, label), c in results.curves.items() if n == name}
         out[f"rd-{name}.svg"] = rate_plot(name, "KB a frame (log)", curves)
     for name, still in results.stills.items():
@@ -310,7 +311,9 @@ def _plot_links(results: Results, options: RdOptions) -> dict[str, str]:
     """Sequence or scene to the path of its plot, from the page."""
     page = (options.output or Path("BENCHMARKS.md")).parent
     folder = Path(os.path.relpath(options.plots, page)).as_posix()
-    return {name.removeprefix("rd-").removesuffix(".svg"): f"{folder}/{name}" for name in _plots(results)}
+    return {
+        name.removeprefix("rd-").removesuffix(".svg"): f"{folder}/{name}" for name in _plots(results, options)
+    }
 
 
 def _document(results: Results) -> dict[str, Any]:

@@ -164,6 +164,12 @@ def test_run_of_one_part_leaves_the_other_sections_alone(quick: RdOptions) -> No
     assert "| gauge |" in before and "| gauge |" not in after
 
 
+def test_run_for_tools_alone_draws_no_plots(quick: RdOptions) -> None:
+    run_rd(dataclasses.replace(quick, parts=("tools",)))
+    assert not quick.plots.exists()
+    assert "<!-- begin bench rd -->" not in (quick.output or Path()).read_text("utf-8")
+
+
 def test_json_has_all_that_was_measured(quick: RdOptions, capsys: pytest.CaptureFixture[str]) -> None:
     run_rd(dataclasses.replace(quick, json=True, output=None))
     document = json.loads(capsys.readouterr().out)
