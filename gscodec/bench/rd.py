@@ -26,7 +26,7 @@ from gscodec.bench.peer_static import shipped_bytes
 from gscodec.bench.plot import rate_plot
 from gscodec.bench.points import Bench, Looks
 from gscodec.bench.tables import provenance, write_section
-from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings
+from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings, target_psnr
 
 __all__ = ["Curve", "RdOptions", "Results", "Still", "nearest", "run_rd"]
 
@@ -161,8 +161,14 @@ def _collect(results: Results, jobs: Sequence[Job], options: RdOptions, pool: Pr
     for name in {job.name for job in jobs}:
         _folder(name, options)  # unpacked here: once
     futures = [(job, pool.submit(run_job, job, options)) for job in jobs]
-    for job, future in futures:
-        _store(results, job, future.result())
+    try:
+        for job, future in futures:
+            _store(results, job, future.result())
+    except BaseException:
+        pool.shutdown(
+            wait=False, cancel_futures=True
+        )  # what runs is finished, and kept; the rest is not begun
+        raise
 
 
 def _store(results: Results, job: Job, value: Any) -> None:
@@ -212,7 +218,8 @@ def _our_curve(bench: Bench, settings: dict[str, Any], *, whole: bool) -> Curve:
     def ours(quality: float) -> Point:
         return bench.ours(EncodeSettings(**settings, quality=quality))
 
-    points = bracket(ours, plan.QUALITY_KNOB, [ours(q) for q in plan.CURVE_QUALITIES] if whole else [])
+    qualities = plan.CURVE_QUALITIES[settings["payload"]] if whole else ()
+    points = bracket(ours, plan.QUALITY_KNOB, [ours(q) for q in qualities])
     if not whole:
         return Curve(points)
     return Curve(points, bench.looks(EncodeSettings(**settings, quality=nearest(points).setting)))
@@ -238,9 +245,11 @@ def _still(bench: Bench, options: RdOptions) -> Still:
     def ours(quality: float) -> Point:
         return bench.ours(EncodeSettings(quality=quality, payload="compact"))
 
-    points = [ours(DEFAULT_QUALITY)]
+    points: list[Point] = []
     for peer in peers.values():
-        points = bracket(ours, plan.QUALITY_KNOB, points, peer.psnr)
+        known = points or [ours(plan.QUALITY_KNOB.clamp(quality_for(peer.psnr)))]
+        points = bracket(ours, plan.QUALITY_KNOB, known, peer.psnr)
+    points = points or [ours(DEFAULT_QUALITY)]
     packed = options.data or Path(os.environ.get(DATA_ENV, ""))
     shipped = shipped_bytes(packed / "packed", bench.name) if bench.name in plan.STATIC_SHIPPED else None
     return Still(bench.slots, points, peers, shipped)
@@ -257,6 +266,12 @@ def _folder(name: str, options: RdOptions) -> Path:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def quality_for(psnr: float) -> float:
+    """The quality that asks for a PSNR; may lie beyond the ends of the scale."""
+    start, end = target_psnr(0), target_psnr(100)
+    return 100 * (psnr - start) / (end - start)
 
 
 def nearest(points: Sequence[Point], target: float = TARGET_DB) -> Point:

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gscodec.base.errors import Misuse
+from gscodec.base.errors import BadInput, MissingDependency, Misuse
 from gscodec.bench import plan, rd
+from gscodec.bench.curve import Point, rate_at
 from gscodec.bench.points import Looks
-from gscodec.bench.rd import Curve, Job, RdOptions, Results, Still, nearest, reproduced, run_rd
+from gscodec.bench.rd import Curve, Job, RdOptions, Results, Still, nearest, quality_for, reproduced, run_rd
 from gscodec.bench.rd_tables import sections
-from gscodec.codec.settings import EncodeSettings
+from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings, target_psnr
 from tests.bench.builders import point
 
 LOOKS = Looks(close=39.5, low=40.5, temporal=41.0, border=39.0, inside=39.25)
@@ -106,6 +108,64 @@ def test_tools_name_settings_that_exist_and_change_them() -> None:
 def test_unknown_names_are_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(Misuse, match="known: "):
         run_rd(RdOptions(**{name: ("nothing",)}))
+
+
+def test_quality_for_a_psnr_is_the_inverse_of_what_a_quality_asks_for() -> None:
+    assert [quality_for(target_psnr(q)) for q in (0, 38, 100)] == pytest.approx([0, 38, 100])
+
+
+class FakeBench:
+    """A codec that gives what is asked for less a third of a dB, and peers of given PSNR."""
+
+    def __init__(self, name: str, peers: dict[str, float]) -> None:
+        self.name, self.slots, self.peers = name, 1000, peers
+        self.asked: list[float] = []
+
+    def ours(self, settings: EncodeSettings) -> Point:
+        self.asked.append(settings.quality)
+        psnr = target_psnr(settings.quality) - 0.33
+        return point(settings.quality, 10 ** (psnr / 40), psnr)
+
+    def static(self, kind: str) -> Point:
+        if not self.peers:
+            raise MissingDependency("no Node")
+        return point(0, 20.0, self.peers[kind])
+
+
+def test_still_is_bracketed_about_each_peer_with_few_encodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GSCODEC_TEST_DATA", raising=False)
+    bench: Any = FakeBench("guitar", {"SPZ": 53.5, "SOG": 49.0})
+    still = rd._still(bench, RdOptions())
+    for peer in still.peers.values():
+        rate = rate_at(still.ours, peer.psnr)
+        assert not rate.extrapolated
+        assert rate.kb == pytest.approx(10 ** (peer.psnr / 40))
+    assert len(bench.asked) <= 5
+
+
+def test_still_without_node_is_measured_alone_at_the_default() -> None:
+    bench: Any = FakeBench("angel", {})
+    still = rd._still(bench, RdOptions())
+    assert bench.asked == [DEFAULT_QUALITY] and not still.peers
+
+
+def test_shipped_sog_is_not_coded_again() -> None:
+    bench: Any = FakeBench("playbot", {"SPZ": 40.3})
+    assert list(rd._still(bench, RdOptions()).peers) == ["SPZ"]
+
+
+def test_curve_brackets_40_db(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench: Any = FakeBench("seq-fox", {})
+    bench.looks = lambda settings: LOOKS
+    curve = rd._our_curve(bench, {"payload": "compact"}, whole=True)
+    assert not rate_at(curve.points).extrapolated
+    assert set(plan.CURVE_QUALITIES["compact"]) < set(bench.asked)
+    assert len(bench.asked) == 5
+
+
+def test_error_of_a_job_in_another_process_arrives_whole() -> None:
+    error = pickle.loads(pickle.dumps(BadInput("no frames", file="x.ply")))  # noqa: S301
+    assert "x.ply" in str(error)
 
 
 def test_nearest_point() -> None:
