@@ -158,7 +158,8 @@ def _encode_video(codes: npt.NDArray[np.int64], qp: int) -> tuple[bytes, ...]:
     """codes: (T, N, 1 or 3) in 0..255."""
     import av
 
-    pictures = [to_plane(row, fill=int(codes.mean())).astype(np.uint8) for row in codes]
+    fill = int(codes.mean())
+    pictures = [to_plane(row, fill=fill).astype(np.uint8) for row in codes]
     height, width, planes = pictures[0].shape
     kind = "gbrp" if planes == 3 else "gray"
     context = av.VideoCodecContext.create("libx265", "w")
@@ -174,7 +175,9 @@ def _encode_video(codes: npt.NDArray[np.int64], qp: int) -> tuple[bytes, ...]:
     for t, picture in enumerate(pictures):
         frame = av.VideoFrame(width, height, kind)
         for c in range(planes):
-            samples(frame.planes[c])[:height, :width] = picture[:, :, c]
+            lines = samples(frame.planes[c])
+            lines[:] = fill  # x265 looks beyond the picture's edge: what lies there moves its bytes
+            lines[:height, :width] = picture[:, :, c]
         frame.pts = t
         packets += [bytes(packet) for packet in context.encode(frame)]
     return (*packets, *(bytes(packet) for packet in context.encode(None)))
