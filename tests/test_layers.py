@@ -23,7 +23,7 @@ BELOW = {
 }
 # The whole way from sequence to file and back stands above both codec and container.
 ABOVE_ITS_FOLDER = {"codec/pipeline.py": BELOW["stream"]}
-VIDEO_LIBRARY = ("codec/payloads/", "render/output.py", "bench/peer_v3.py", "cli/doctor.py")
+VIDEO_LIBRARY = ("codec/payloads/", "render/output.py", "bench/peer_", "bench/points.py", "cli/doctor.py")
 
 
 def modules() -> list[str]:

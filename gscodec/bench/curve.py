@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["MAX_GAP_DB", "TARGET_DB", "Knob", "Point", "Rate", "bracket", "rate_at"]
 
@@ -24,6 +24,7 @@ class Point:
     worst: float  # the lowest view and frame
     ssim: float
     seconds: float  # of the encode
+    bytes_by: dict[str, int] = field(default_factory=dict)  # of the whole sequence, where the codec tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,47 +56,49 @@ class Knob:
         return float(round(value)) if self.whole else round(value, 2)
 
 
-def bracket(measure: Callable[[float], Point], knob: Knob, known: Sequence[Point] = ()) -> list[Point]:
+def bracket(
+    measure: Callable[[float], Point], knob: Knob, known: Sequence[Point] = (), target: float = TARGET_DB
+) -> list[Point]:
     """Measure until two points lie around the target at most MAX_GAP_DB apart; all points, by PSNR.
 
     Stops early where the knob is at its end, or no setting lies between the two.
     """
     points = list(known) or [measure(knob.start)]
     for _ in range(MAX_TRIES):
-        guess = knob.clamp(_next_setting(points, knob))
-        settled = _gap(points) <= MAX_GAP_DB
+        guess = knob.clamp(_next_setting(points, knob, target))
+        settled = _gap(points, target) <= MAX_GAP_DB
         if settled or guess in [p.setting for p in points]:
             break
         points.append(measure(guess))
     return sorted(points, key=lambda p: p.psnr)
 
 
-def _around(points: Sequence[Point]) -> tuple[Point | None, Point | None]:
-    below = [p for p in points if p.psnr < TARGET_DB]
-    above = [p for p in points if p.psnr >= TARGET_DB]
+def _around(points: Sequence[Point], target: float) -> tuple[Point | None, Point | None]:
+    below = [p for p in points if p.psnr < target]
+    above = [p for p in points if p.psnr >= target]
     return (
         max(below, key=lambda p: p.psnr, default=None),
         min(above, key=lambda p: p.psnr, default=None),
     )
 
 
-def _gap(points: Sequence[Point]) -> float:
-    below, above = _around(points)
+def _gap(points: Sequence[Point], target: float) -> float:
+    below, above = _around(points, target)
     return above.psnr - below.psnr if below and above else math.inf
 
 
-def _next_setting(points: Sequence[Point], knob: Knob) -> float:
+def _next_setting(points: Sequence[Point], knob: Knob, target: float) -> float:
     """The setting that should land a little beyond the target, on the side that lacks a near point."""
-    below, above = _around(points)
+    below, above = _around(points, target)
     if below is not None and above is not None:
         slope = (above.setting - below.setting) / (above.psnr - below.psnr)
-        far_above = above.psnr - TARGET_DB > TARGET_DB - below.psnr
+        far_above = above.psnr - target > target - below.psnr
         aim = OVERSHOOT_DB if far_above else -OVERSHOOT_DB
-        return below.setting + slope * (TARGET_DB + aim - below.psnr)
+        return below.setting + slope * (target + aim - below.psnr)
     nearest = below or above
     assert nearest is not None, "at least one point is known"
     aim = OVERSHOOT_DB if nearest is below else -OVERSHOOT_DB
-    return nearest.setting + (TARGET_DB + aim - nearest.psnr) / knob.db_per_step
+    return nearest.setting + (target + aim - nearest.psnr) / knob.db_per_step
 
 
 def rate_at(points: Sequence[Point], target: float = TARGET_DB) -> Rate:

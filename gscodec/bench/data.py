@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -58,12 +60,33 @@ def folder_digest(folder: Path) -> str:
 
 
 @lru_cache
-def code_digest(*parts: str) -> str:
-    """A hash of the sources under parts of the package: folders or files, as `codec`, `bench/peer_v3.py`."""
+def code_digest(*entries: str) -> str:
+    """A hash of modules, named as `bench/peer_v3.py`, and of all modules of ours that they import.
+
+    Left out: `base` (messages, budgets, progress), which moves no figure, and package files.
+    """
     root = Path(gscodec.__file__).parent
     total = hashlib.sha256()
-    for part in parts:
-        place = root / part
-        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            total.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    for name in sorted(_imported(root, set(entries))):
+        total.update(name.encode() + b"\0" + (root / name).read_bytes())
     return total.hexdigest()[:16]
+
+
+def _imported(root: Path, names: set[str]) -> set[str]:
+    """The modules and, again and again, those that they import anywhere in their text."""
+    found: set[str] = set()
+    open_names = set(names)
+    while open_names:
+        name = open_names.pop()
+        found.add(name)
+        open_names |= {other for other in _imports(root, name) if not other.startswith("base/")} - found
+    return found
+
+
+def _imports(root: Path, name: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse((root / name).read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gscodec"):
+            place = Path(*(node.module or "").split(".")[1:])
+            candidates = [place.with_suffix(".py")] if place.name else []
+            candidates += [place / f"{alias.name}.py" for alias in node.names]
+            yield from (path.as_posix() for path in candidates if (root / path).is_file())

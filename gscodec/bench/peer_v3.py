@@ -21,7 +21,7 @@ import numpy.typing as npt
 from gscodec.base.errors import BadInput
 from gscodec.splats.model import Splats, SplatSequence
 
-__all__ = ["GOP_FRAMES", "PeerClip", "PeerGop", "encode_peer"]
+__all__ = ["GOP_FRAMES", "PeerClip", "PeerGop", "encode_peer", "from_channels", "samples", "to_channels"]
 
 GOP_FRAMES = 20
 PRESET = "medium"
@@ -97,12 +97,12 @@ def encode_peer(
         for i, frame in enumerate(frames, start):
             if frame.sh.shape != first.sh.shape:
                 raise BadInput("the peer codes tracked rows only", file=sequence.names[i], rows=len(frame))
-        values = np.stack([_channels(frame.take(order)) for frame in frames])
+        values = np.stack([to_channels(frame.take(order)) for frame in frames])
         gops.append(_encode_gop(values, first, qp, noise_floor))
     return PeerClip(gops, sequence.fps, first.take(np.zeros(0, np.int64)))
 
 
-def _channels(splats: Splats) -> F32:
+def to_channels(splats: Splats) -> F32:
     """(N, C) float32: position, colour and SH by coefficient, logit, log scales, quaternion."""
     opacity = np.clip(splats.opacities.astype(np.float64), EDGE, 1 - EDGE)
     logit = np.log(opacity / (1 - opacity)).astype(np.float32)
@@ -111,8 +111,8 @@ def _channels(splats: Splats) -> F32:
     return np.concatenate([splats.means, sh, logit[:, None], np.log(splats.scales), quats], axis=1)
 
 
-def _splats(channels: F32, sh_count: int, model: Splats) -> Splats:
-    """The inverse of `_channels`."""
+def from_channels(channels: F32, sh_count: int, model: Splats) -> Splats:
+    """The inverse of `to_channels`."""
     colours = 3 + 3 * sh_count
     quats = channels[:, colours + 4 :]
     return replace(
@@ -150,7 +150,7 @@ def _decode_gop(gop: PeerGop, model: Splats) -> list[Splats]:
     units += [plane / 255 for plane in planes[pairs:]]
     low, high = gop.ranges[:, 0].astype(np.float64), gop.ranges[:, 1].astype(np.float64)
     values = (low + np.stack(units, axis=2) * (high - low)).astype(np.float32)
-    return [_splats(frame, gop.sh_count, model) for frame in values]
+    return [from_channels(frame, gop.sh_count, model) for frame in values]
 
 
 def _side(slots: int) -> int:
@@ -174,8 +174,8 @@ def _encode_video(codes: npt.NDArray[Any], qp: int) -> Video:
         luma[: row.size] = row
         frame = av.VideoFrame(side, side, "yuv420p")
         for plane in frame.planes:
-            _samples(plane)[:] = 128
-        _samples(frame.planes[0])[:side, :side] = luma.reshape(side, side)
+            samples(plane)[:] = 128
+        samples(frame.planes[0])[:side, :side] = luma.reshape(side, side)
         frame.pts = t
         packets += [bytes(packet) for packet in context.encode(frame)]
     return packets + [bytes(packet) for packet in context.encode(None)]
@@ -190,12 +190,12 @@ def _decode_video(video: Video, frames: int, slots: int) -> U8:
     pictures = []
     for packet in [*map(av.Packet, video), None]:
         for frame in context.decode(packet):
-            pictures.append(_samples(frame.planes[0])[:side, :side].reshape(-1)[:slots])
+            pictures.append(samples(frame.planes[0])[:side, :side].reshape(-1)[:slots])
     if len(pictures) != frames:
         raise BadInput("the peer's video lost frames", want=frames, got=len(pictures))
     return np.stack(pictures)
 
 
-def _samples(plane: Any) -> U8:
+def samples(plane: Any) -> U8:
     """The bytes of a picture plane as (rows, line size), shared with it."""
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)

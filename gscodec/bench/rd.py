@@ -1,166 +1,342 @@
-"""`gscodec bench rd`: kilobytes a frame at 40 dB, ours beside the V3-like peer; what each tool is worth."""
+"""`gscodec bench rd`: rate-distortion of both payloads beside the peers, and what each tool is worth.
+
+Every point is cached by what it depends on, so a killed run goes on where it was, and tables share points. Jobs
+run in processes; each walks one curve, since a next point depends on the last.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from gscodec.base.errors import Misuse
-from gscodec.bench.curve import Knob, Point, Rate, bracket, rate_at
-from gscodec.bench.data import open_cache, sequence_folder
-from gscodec.bench.points import Bench, PointCache
-from gscodec.bench.tables import markdown_table, provenance, write_section
-from gscodec.codec.settings import EncodeSettings
+from gscodec.base.errors import MissingDependency, Misuse
+from gscodec.bench import plan
+from gscodec.bench.curve import TARGET_DB, Point, bracket
+from gscodec.bench.data import DATA_ENV, open_cache, sequence_folder
+from gscodec.bench.loop import LOOP_FRAMES, loop_folder
+from gscodec.bench.peer_static import shipped_bytes
+from gscodec.bench.plot import rate_plot
+from gscodec.bench.points import Bench, Looks
+from gscodec.bench.tables import provenance, write_section
+from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings, target_psnr
 
-__all__ = ["PEER_KNOWN", "SEQUENCES", "VARIANTS", "RdOptions", "run_rd"]
-
-# QP: (KB a frame, dB) of the peer's prototype; reproduced means within PEER_TOLERANCE of the bytes.
-PEER_KNOWN: dict[str, dict[int, tuple[float, float]]] = {
-    "seq-wave": {28: (13.5, 43.8), 34: (10.8, 38.6), 40: (8.1, 34.0)},
-    "seq-monkey": {16: (186.8, 46.6), 24: (141.5, 40.9), 30: (114.7, 37.1)},
-    "seq-fox": {16: (85.5, 41.5), 22: (67.1, 36.2), 28: (54.4, 31.5)},
-    "seq-trio": {18: (73.6, 38.7), 24: (55.8, 34.2), 30: (42.0, 30.0)},
-}
-PEER_TOLERANCE = 0.10
-PEER_QPS = (16, 22, 28)  # where nothing is known
-NOISE_FLOOR = 1e-5  # the stronger peer: channels that vary less are constant
-SEQUENCES = tuple(PEER_KNOWN)
-# Measured at the default quality only: row order of no meaning, and static scenes.
-DEFAULT_ONLY = ("seq-wave-shuffled", "seq-monkey-shuffled", "playbot", "angel", "guitar")
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "video": {},
-    "compact": {"payload": "compact"},
-    "video, no gauge": {"gauge": False},
-    "video, no parts": {"parts": False},
-    "video, no sensitivity": {"sensitivity": False},
-    "video, preset fast": {"preset": "fast"},
-}
-TIMED = ("video", "video, preset fast")  # rows that have a row of seconds of the encode below
-PEER = "V3-like peer"
-PEER_STRONGER = "V3-like peer, constant channels held"
-QUALITY_KNOB = Knob(db_per_step=0.25, low=0, high=100, start=45)
-QP_KNOB = Knob(db_per_step=-0.85, low=1, high=51, start=22, whole=True)
+__all__ = ["Curve", "RdOptions", "Results", "Still", "nearest", "run_rd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RdOptions:
-    """`default_only`: further sequences, at the default quality only; `variants`: names of VARIANTS;
-    `output`: the Markdown file whose section is replaced, None for none."""
+    """`parts` of plan.PARTS; `tools`: names of plan.TOOLS; `peers`: measure them too; `jobs`: processes;
+    `output`: the Markdown file whose sections are replaced, None for none; `plots`: folder of its pictures."""
 
     data: Path | None = None
-    sequences: tuple[str, ...] = SEQUENCES
-    default_only: tuple[str, ...] = DEFAULT_ONLY
-    variants: tuple[str, ...] = tuple(VARIANTS)
-    peer: bool = True
+    sequences: tuple[str, ...] = plan.SEQUENCES
+    scenes: tuple[str, ...] = plan.STATIC
+    parts: tuple[str, ...] = plan.PARTS
+    tools: tuple[str, ...] = tuple(tool.name for tool in plan.TOOLS)
+    peers: bool = True
+    jobs: int = 2
     json: bool = False
     cache: Path = Path("bench-cache")
     output: Path | None = Path("BENCHMARKS.md")
+    plots: Path = Path("docs/bench")
     command: str = "gscodec bench rd"
 
 
-@dataclass(slots=True)
-class Result:
-    """What was measured of one sequence."""
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points by PSNR; `looks` of the one nearest to 40 dB, where they were asked for."""
 
-    rates: dict[str, Rate] = field(default_factory=dict)  # by variant
-    default: Point | None = None  # at the default quality
-    peer: list[Point] = field(default_factory=list)
+    points: list[Point]
+    looks: Looks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A static scene: ours, and each peer's point. `shipped`: bytes of the SOG that the scene was decoded from."""
+
+    slots: int
+    ours: list[Point]
+    peers: dict[str, Point]
+    shipped: int | None = None
+
+
+@dataclass(slots=True)
+class Results:
+    """What was measured; empty where it was not asked for. Keys: (sequence, label), scene, (sequence, tool)."""
+
+    curves: dict[tuple[str, str], Curve] = field(default_factory=dict)
+    shuffled: dict[str, Point] = field(default_factory=dict)
+    stills: dict[str, Still] = field(default_factory=dict)
+    seams: Looks | None = None
+    tools: dict[tuple[str, str], Point] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One curve or point. `label`: payload, peer or tool; `quality`: of a tool's encode."""
+
+    kind: str
+    name: str
+    label: str = ""
+    quality: float = 0.0
 
 
 def run_rd(options: RdOptions) -> int:
-    """Measure, print to stdout, write the tables into `output`; 1 where the peer is not reproduced."""
-    unknown = set(options.variants) - set(VARIANTS)
-    if unknown:
-        raise Misuse(f"unknown variants; known: {', '.join(VARIANTS)}", variants=", ".join(sorted(unknown)))
+    """Measure, print to stdout, write sections and plots; 1 where the V3-like peer is not reproduced."""
+    _check(options)
     open_cache(options.cache)
-    results = {name: _measure_sequence(name, options) for name in options.sequences}
-    for name in options.default_only:
-        results[name] = Result(default=_bench(name, options).ours(EncodeSettings()))
-    text = "\n\n".join([*_tables(results), provenance(options.command)])
-    if options.json:
-        print(json.dumps({name: asdict(result) for name, result in results.items()}, indent=1))
+    results = Results()
+    with _pool(options.jobs) as pool:
+        _collect(results, _first_jobs(options), options, pool)
+        _collect(results, _tool_jobs(results, options), options, pool)
+    _publish(results, options)
+    return 0 if reproduced(results) else 1
+
+
+def _check(options: RdOptions) -> None:
+    known = {
+        "parts": plan.PARTS,
+        "tools": tuple(t.name for t in plan.TOOLS),
+        "sequences": plan.SEQUENCES,
+        "scenes": plan.STATIC,
+    }
+    for name, values in known.items():
+        if unknown := set(getattr(options, name)) - set(values):
+            raise Misuse(f"unknown {name}; known: {', '.join(values)}", **{name: ", ".join(sorted(unknown))})
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """Processes that share the cores between them; spawned, since numba's threads do not survive a fork."""
+    threads = max(1, (os.cpu_count() or 1) // max(1, jobs))
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
+    return ProcessPoolExecutor(max(1, jobs), mp_context=get_context("spawn"))
+
+
+def _first_jobs(options: RdOptions) -> list[Job]:
+    """All that depends on nothing else, the longest first. Ablation needs the `compact` curves."""
+    jobs: list[Job] = []
+    wanted = _wanted_tools(options)
+    with_loop = plan.LOOP_SOURCE in options.sequences
+    if with_loop and ("loop" in options.parts or any(plan.LOOP in tool.where for tool in wanted)):
+        jobs.append(Job("loop", plan.LOOP, "compact"))
+    if with_loop and "loop" in options.parts:
+        jobs.append(Job("seams", plan.LOOP, "compact"))
+    for name in reversed(options.sequences):
+        if "rates" in options.parts:
+            jobs += [Job("curve", name, payload) for payload in plan.PAYLOADS_MEASURED]
+            labels = (plan.V3, plan.V3_HELD, plan.HEVC) if options.peers else ()
+            jobs += [Job("peer", name, label) for label in labels]
+        elif any(name in tool.where for tool in wanted):
+            jobs.append(Job("curve", name, "compact"))
+    if "static" in options.parts:
+        jobs += [Job("still", name) for name in reversed(options.scenes)]
+    if "rates" in options.parts:
+        jobs += [Job("shuffled", n) for n, twin in plan.SHUFFLED.items() if twin in options.sequences]
+    return jobs
+
+
+def _wanted_tools(options: RdOptions) -> list[plan.Tool]:
+    return [t for t in plan.TOOLS if "tools" in options.parts and t.name in options.tools]
+
+
+def _tool_jobs(results: Results, options: RdOptions) -> list[Job]:
+    """One encode for each tool and sequence, at the quality of the full codec's point nearest to 40 dB."""
+    return [
+        Job("tool", name, tool.name, nearest(full.points).setting)
+        for name in (plan.LOOP, *reversed(plan.SEQUENCES))
+        for tool in _wanted_tools(options)
+        if name in tool.where and (full := results.curves.get((name, "compact")))
+    ]
+
+
+def _collect(results: Results, jobs: Sequence[Job], options: RdOptions, pool: ProcessPoolExecutor) -> None:
+    for name in {job.name for job in jobs}:
+        _folder(name, options)  # unpacked here: once
+    futures = [(job, pool.submit(run_job, job, options)) for job in jobs]
+    try:
+        for job, future in futures:
+            _store(results, job, future.result())
+    except BaseException:
+        pool.shutdown(
+            wait=False, cancel_futures=True
+        )  # what runs is finished, and kept; the rest is not begun
+        raise
+
+
+def _store(results: Results, job: Job, value: Any) -> None:
+    if job.kind in ("curve", "peer", "loop"):
+        results.curves[job.name, job.label] = value
+    elif job.kind == "tool":
+        results.tools[job.name, job.label] = value
+    elif job.kind == "still":
+        results.stills[job.name] = value
+    elif job.kind == "shuffled":
+        results.shuffled[job.name] = value
     else:
-        print(text)
-    if options.output is not None:
-        write_section(options.output, "bench rd", text)
-    return 0 if all(_reproduced(name, result) for name, result in results.items()) else 1
+        results.seams = value
 
 
-def _bench(name: str, options: RdOptions) -> Bench:
-    folder = sequence_folder(name, options.data, options.cache)
-    return Bench(
-        name, folder, PointCache(options.cache / "points"), lambda line: print(line, file=sys.stderr)
-    )
+def run_job(job: Job, options: RdOptions) -> Any:
+    """The work of one process: a Curve, a Point, a Still or Looks, by the job's kind."""
+    bench = _bench(job.name, _folder(job.name, options), options.cache)
+    if job.kind == "peer":
+        return _peer_curve(bench, job.label)
+    if job.kind == "still":
+        return _still(bench, options)
+    if job.kind == "shuffled":
+        return bench.ours(EncodeSettings(quality=DEFAULT_QUALITY, payload="compact"))
+    if job.kind == "seams":
+        return bench.looks(EncodeSettings(quality=DEFAULT_QUALITY, payload="compact", gop=plan.SEAMS_GOP))
+    if job.kind == "tool":
+        switches = next(tool.off for tool in plan.TOOLS if tool.name == job.label)
+        return bench.ours(EncodeSettings(**{**_base(job.name), "quality": job.quality, **switches}))
+    return _our_curve(bench, {**_base(job.name), "payload": job.label}, whole=job.kind == "curve")
 
 
-def _measure_sequence(name: str, options: RdOptions) -> Result:
-    bench = _bench(name, options)
-    result = Result()
-    if options.peer:
-        result.peer = [bench.peer(qp, 0.0) for qp in PEER_KNOWN.get(name, PEER_QPS)]
-        for label, floor in ((PEER, 0.0), (PEER_STRONGER, NOISE_FLOOR)):
-            known = [bench.peer(point.setting, floor) for point in result.peer]
-            points = bracket(lambda qp, floor=floor: bench.peer(qp, floor), QP_KNOB, known)  # type: ignore[misc]
-            result.rates[label] = rate_at(points)
-    for label in options.variants:
-        switches = VARIANTS[label]
-        points = bracket(lambda q, s=switches: bench.ours(EncodeSettings(quality=q, **s)), QUALITY_KNOB)  # type: ignore[misc]
-        result.rates[label] = rate_at(points)
-    if options.variants:
-        result.default = bench.ours(EncodeSettings())
-    return result
+@lru_cache(maxsize=1)
+def _bench(name: str, folder: Path, cache: Path) -> Bench:
+    """The last sequence's stays: jobs come sequence by sequence, and it keeps the reference's pictures."""
+    return Bench(name, folder, cache, _say)
 
 
-def _reproduced(name: str, result: Result) -> bool:
-    known = PEER_KNOWN.get(name, {})
+def _base(name: str) -> dict[str, Any]:
+    """Settings of the codec that tools are switched off from."""
+    return {"payload": "compact", **({"gop": plan.LOOP_GOP} if name == plan.LOOP else {})}
+
+
+def _our_curve(bench: Bench, settings: dict[str, Any], *, whole: bool) -> Curve:
+    """Two points around 40 dB; the qualities of every curve and looks too where it is to be `whole`."""
+
+    def ours(quality: float) -> Point:
+        return bench.ours(EncodeSettings(**settings, quality=quality))
+
+    qualities = plan.CURVE_QUALITIES[settings["payload"]] if whole else ()
+    points = bracket(ours, plan.QUALITY_KNOB, [ours(q) for q in qualities])
+    if not whole:
+        return Curve(points)
+    return Curve(points, bench.looks(EncodeSettings(**settings, quality=nearest(points).setting)))
+
+
+def _peer_curve(bench: Bench, label: str) -> Curve:
+    if label == plan.HEVC:
+        return Curve(bracket(bench.hevc, plan.HEVC_KNOB, [bench.hevc(p) for p in plan.HEVC_POINTS]))
+    floor = plan.NOISE_FLOOR if label == plan.V3_HELD else 0.0
+    known = [bench.v3(qp, floor) for qp in plan.V3_KNOWN.get(bench.name, plan.V3_QPS)]
+    return Curve(bracket(lambda qp: bench.v3(qp, floor), plan.QP_KNOB, known))
+
+
+def _still(bench: Bench, options: RdOptions) -> Still:
+    """Each peer once, and ours bracketed about each peer's PSNR; without Node only ours at the default."""
+    kinds = ("SPZ",) if bench.name in plan.STATIC_SHIPPED else ("SPZ", "SOG")
+    try:
+        peers = {kind: bench.static(kind) for kind in kinds} if options.peers else {}
+    except MissingDependency as error:
+        _say(f"{bench.name}: peers left out: {error}")
+        peers = {}
+
+    def ours(quality: float) -> Point:
+        return bench.ours(EncodeSettings(quality=quality, payload="compact"))
+
+    points: list[Point] = []
+    for peer in peers.values():
+        known = points or [ours(plan.QUALITY_KNOB.clamp(quality_for(peer.psnr)))]
+        points = bracket(ours, plan.QUALITY_KNOB, known, peer.psnr)
+    points = points or [ours(DEFAULT_QUALITY)]
+    packed = options.data or Path(os.environ.get(DATA_ENV, ""))
+    shipped = shipped_bytes(packed / "packed", bench.name) if bench.name in plan.STATIC_SHIPPED else None
+    return Still(bench.slots, points, peers, shipped)
+
+
+def _folder(name: str, options: RdOptions) -> Path:
+    if name != plan.LOOP:
+        return sequence_folder(name, options.data, options.cache)
+    source = sequence_folder(plan.LOOP_SOURCE, options.data, options.cache)
+    place = options.cache / "sequences" / f"{plan.LOOP}-{LOOP_FRAMES}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return loop_folder(source, place)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def quality_for(psnr: float) -> float:
+    """The quality that asks for a PSNR; may lie beyond the ends of the scale."""
+    start, end = target_psnr(0), target_psnr(100)
+    return 100 * (psnr - start) / (end - start)
+
+
+def nearest(points: Sequence[Point], target: float = TARGET_DB) -> Point:
+    """The point whose PSNR is nearest to the target."""
+    return min(points, key=lambda p: abs(p.psnr - target))
+
+
+def reproduced(results: Results) -> bool:
+    """Whether the V3-like peer's bytes are within V3_TOLERANCE of its known points, where it was measured."""
     return all(
-        abs(p.kb / known[int(p.setting)][0] - 1) <= PEER_TOLERANCE
-        for p in result.peer
+        abs(p.kb / known[int(p.setting)][0] - 1) <= plan.V3_TOLERANCE
+        for (name, label), curve in results.curves.items()
+        if label == plan.V3
+        for known in [plan.V3_KNOWN.get(name, {})]
+        for p in curve.points
         if int(p.setting) in known
     )
 
 
-def _tables(results: dict[str, Result]) -> list[str]:
-    """The tables that have rows, each under its heading."""
-    out = []
-    if rates := _rate_rows({name: r for name, r in results.items() if r.rates}):
-        out.append(
-            "### Kilobytes a frame at 40 dB\n\nForeground PSNR, mean over the measure's views and frames; "
-            "whole file. Interpolated in log rate between two encodes at most 1.5 dB apart, each decoded "
-            "from its file; e: extrapolated.\n\n" + markdown_table(rates[0], rates[1:])
-        )
-    rows = [
-        [name, f"{p.kb:.2f}", f"{p.psnr:.2f}", f"{p.worst:.2f}", f"{p.ssim:.4f}", f"{p.seconds:.0f}"]
-        for name, p in ((name, r.default) for name, r in results.items())
-        if p is not None
-    ]
-    if rows:
-        head = ["", "KB a frame", "mean dB", "worst view and frame, dB", "SSIM", "seconds"]
-        out.append("### At the default quality\n\n" + markdown_table(head, rows))
-    if peers := [_peer_row(name, p) for name, r in results.items() for p in r.peer]:
-        head = ["", "QP", "KB a frame", "known", "difference", "dB", "known"]
-        out.append("### The V3-like peer against its known points\n\n" + markdown_table(head, peers))
+def _publish(results: Results, options: RdOptions) -> None:
+    from gscodec.bench.rd_tables import sections
+
+    texts = sections(results, _plot_links(results, options))
+    under = provenance(options.command)
+    if options.json:
+        print(json.dumps(_document(results), indent=1))
+    else:
+        print("\n\n".join([*texts.values(), under]))
+    if options.output is None:
+        return
+    for name, text in texts.items():
+        write_section(options.output, name, f"{text}\n\n{under}")
+    for name, text in _plots(results, options).items():
+        options.plots.mkdir(parents=True, exist_ok=True)
+        (options.plots / name).write_text(text, encoding="utf-8")
+
+
+def _plots(results: Results, options: RdOptions) -> dict[str, str]:
+    """File name to SVG, for each sequence whose rates were asked for and each scene."""
+    out = {}
+    moving = [name for name in plan.SEQUENCES if (name, plan.PAYLOADS_MEASURED[0]) in results.curves]
+    for name in moving if "rates" in options.parts else []:
+        curves = {label: c.points for (n, label), c in results.curves.items() if n == name}
+        out[f"rd-{name}.svg"] = rate_plot(name, "KB a frame (log)", curves)
+    for name, still in results.stills.items():
+        curves = {"compact": still.ours, **{kind: [point] for kind, point in still.peers.items()}}
+        out[f"rd-{name}.svg"] = rate_plot(name, "bytes a Gaussian (log)", curves, 1000 / still.slots)
     return out
 
 
-def _rate_rows(results: dict[str, Result]) -> list[list[str]]:
-    """Head and rows, one for each variant that any sequence has; nothing where none has."""
-    rows = []
-    for label in (PEER, PEER_STRONGER, *VARIANTS):
-        cells = [r.rates.get(label) for r in results.values()]
-        if any(cells):
-            rows.append([label, *(str(rate) if rate else "" for rate in cells)])
-            if label in TIMED:
-                rows.append([f"{label}: seconds", *(f"{rate.seconds:.0f}" if rate else "" for rate in cells)])
-    return [["", *results], *rows] if rows else []
+def _plot_links(results: Results, options: RdOptions) -> dict[str, str]:
+    """Sequence or scene to the path of its plot, from the page."""
+    page = (options.output or Path("BENCHMARKS.md")).parent
+    folder = Path(os.path.relpath(options.plots, page)).as_posix()
+    return {
+        name.removeprefix("rd-").removesuffix(".svg"): f"{folder}/{name}" for name in _plots(results, options)
+    }
 
 
-def _peer_row(name: str, point: Point) -> list[str]:
-    kb, db = PEER_KNOWN.get(name, {}).get(int(point.setting), (None, None))
-    row = [name, f"{point.setting:g}", f"{point.kb:.1f}", f"{kb}" if kb else ""]
-    row += [f"{100 * (point.kb / kb - 1):+.1f} %" if kb else "", f"{point.psnr:.2f}", f"{db}" if db else ""]
-    return row
+def _document(results: Results) -> dict[str, Any]:
+    """Everything measured, with keys joined by a slash."""
+    return {
+        "curves": {"/".join(key): asdict(curve) for key, curve in results.curves.items()},
+        "shuffled": {name: asdict(point) for name, point in results.shuffled.items()},
+        "static": {name: asdict(still) for name, still in results.stills.items()},
+        "seams": asdict(results.seams) if results.seams else None,
+        "tools": {"/".join(key): asdict(point) for key, point in results.tools.items()},
+    }

@@ -6,41 +6,66 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+PARTS = ("rates", "static", "loop", "tools")
+
 
 def add(commands: Any) -> None:
     p = commands.add_parser("bench", help="measure rate-distortion or speed and write the tables")
     kinds = p.add_subparsers(dest="kind", metavar="KIND", required=True)
-    for kind, text in (
-        ("rd", "bytes at equal pictures, beside the V3-like peer"),
-        ("speed", "encode and decode"),
-        ("decode", "the player's decoder of compact files, under Node"),
-    ):
-        k = kinds.add_parser(kind, help=text)
+    rd = kinds.add_parser("rd", help="bytes at equal pictures, beside the peers; what each tool is worth")
+    rd.add_argument("--only", nargs="+", choices=PARTS, help="some of the tables (default: all)")
+    rd.add_argument("--scenes", nargs="*", metavar="NAME", help="static scenes (default: all)")
+    rd.add_argument("--tools", nargs="+", metavar="NAME", help="tools to switch off (default: all)")
+    rd.add_argument("--no-peers", action="store_true", help="measure our payloads alone")
+    rd.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default 2)")
+    rd.add_argument("--cache", type=Path, metavar="DIR", help="measured points (default: bench-cache)")
+    speed = kinds.add_parser("speed", help="encode and decode")
+    decode = kinds.add_parser("decode", help="the player's decoder of compact files, under Node")
+    for k in (rd, speed, decode):
         k.add_argument("--data", type=Path, metavar="DIR", help="the test data (default: $GSCODEC_TEST_DATA)")
-        k.add_argument("--sequences", nargs="+", metavar="NAME")
+        k.add_argument("--sequences", nargs="*", metavar="NAME")
         k.add_argument("--json", action="store_true")
         k.add_argument(
-            "--output", type=Path, metavar="FILE", help="where the tables go (default: BENCHMARKS.md)"
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="where the tables go (default: BENCHMARKS.md; of a selection: nowhere, they are printed)",
         )
         k.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.kind == "rd":
-        from gscodec.bench.rd import RdOptions, run_rd
+    shared = {"data": args.data, "json": args.json, "sequences": _some(args.sequences)}
+    if args.kind == "speed":
+        from gscodec.bench.speed import SpeedOptions, run_speed
 
-        return run_rd(_options(RdOptions, args))
+        return run_speed(SpeedOptions(**_given({**shared, "output": args.output})))
     if args.kind == "decode":
         from gscodec.bench.decode import DecodeOptions, run_decode
 
-        return run_decode(_options(DecodeOptions, args))
-    from gscodec.bench.speed import SpeedOptions, run_speed
+        return run_decode(DecodeOptions(**_given({**shared, "output": args.output})))
+    from gscodec.bench.rd import RdOptions, run_rd
 
-    return run_speed(_options(SpeedOptions, args))
+    options = {
+        **shared,
+        "parts": _some(args.only),
+        "scenes": _some(args.scenes),
+        "tools": _some(args.tools),
+        "peers": not args.no_peers,
+        "jobs": args.jobs,
+        "cache": args.cache,
+        "output": args.output,
+    }
+    given = _given(options)
+    if "output" not in given and (given.keys() & {"sequences", "scenes", "tools"} or args.no_peers):
+        given["output"] = None  # half a table does not replace a whole one
+    return run_rd(RdOptions(**given))
 
 
-def _options(kind: Any, args: argparse.Namespace) -> Any:
-    """The dataclass of options, of those arguments that were given."""
-    sequences = tuple(args.sequences) if args.sequences else None
-    given = {"data": args.data, "sequences": sequences, "json": args.json or None, "output": args.output}
-    return kind(**{name: value for name, value in given.items() if value is not None})
+def _some(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Those that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -30,6 +30,7 @@ class Report:
     ssim: list[float] = field(default_factory=list)
     temporal: list[float] = field(default_factory=list)  # every consecutive pair and view
     temporal_border: list[float] = field(default_factory=list)  # those across GOP borders
+    temporal_inside: list[float] = field(default_factory=list)  # the others, where borders are known
 
     @property
     def psnr_mean(self) -> float:
@@ -44,10 +45,13 @@ class Report:
         return float(np.mean(self.ssim))
 
     def to_json(self) -> dict[str, Any]:
-        """psnr.mean, psnr.worst, ssim.mean, temporal.mean (null where not measured)."""
+        """psnr.mean, psnr.worst, ssim.mean, temporal.mean (null where not measured), and of pairs inside GOPs
+        and across their borders where there are both."""
         temporal = {"mean": float(np.mean(self.temporal)) if self.temporal else None}
         if self.temporal_border:
             temporal["border"] = float(np.mean(self.temporal_border))
+        if self.temporal_border and self.temporal_inside:
+            temporal["inside"] = float(np.mean(self.temporal_inside))
         return {
             "psnr": {"mean": self.psnr_mean, "worst": self.psnr_worst},
             "ssim": {"mean": self.ssim_mean},
@@ -69,8 +73,13 @@ def compare(
     temporal: bool = False,
     borders: list[int] | None = None,
     progress: Progress | None = None,
+    drawn: dict[tuple[int, int], Picture] | None = None,
 ) -> Report:
-    """Measure `test` against `reference`. `borders`: first frames of GOPs. Raises BadInput for unequal lengths."""
+    """Measure `test` against `reference`. `borders`: first frames of GOPs.
+
+    drawn: pictures of the reference by frame and number of the camera, taken from there and added to it, for who
+    measures several tests by the same cameras and kernel. Raises BadInput for unequal lengths.
+    """
     if len(reference) != len(test):
         raise BadInput("sequences differ in length", reference=len(reference), test=len(test))
     report = Report()
@@ -80,15 +89,23 @@ def compare(
         if t not in chosen and not temporal:
             continue
         a, b = reference[t], test[t]
-        pairs = [(rasterize(a, c, kernel=kernel), rasterize(b, c, kernel=kernel)) for c in cameras]
+        pairs = []
+        for number, camera in enumerate(cameras):
+            want = drawn.get((t, number)) if drawn is not None else None
+            if want is None:
+                want = rasterize(a, camera, kernel=kernel)
+            if drawn is not None:
+                drawn[t, number] = want
+            pairs.append((want, rasterize(b, camera, kernel=kernel)))
         if t in chosen:
             report.psnr += [psnr(x, y) for x, y in pairs]
             report.ssim += [ssim(x, y) for x, y in pairs]
         if temporal and before:
             values = [_change(p, q) for p, q in zip(before, pairs, strict=True)]
             report.temporal += values
-            if borders and t in borders:
-                report.temporal_border += values
+            if borders:
+                at_border = t in borders
+                (report.temporal_border if at_border else report.temporal_inside).extend(values)
         before = pairs
         if progress:
             progress.advance(2 * len(cameras))

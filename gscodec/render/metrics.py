@@ -46,7 +46,16 @@ def ssim(a: Picture, b: Picture) -> float:
     seen = foreground(a, b)
     if not seen.any():
         return 1.0
+    crop = _reach(seen)
+    a, b, seen = (a[0][crop], a[1][crop]), (b[0][crop], b[1][crop]), seen[crop]
     return float(np.mean([_ssim_map(over(a, g), over(b, g))[seen].mean() for g in (0.0, 1.0)]))
+
+
+def _reach(seen: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The rows and columns that windows of seen pixels reach: leaving the others out changes nothing."""
+    spans = [np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0)]
+    rows, columns = (slice(max(0, int(s[0]) - SSIM_RADIUS), int(s[-1]) + SSIM_RADIUS + 1) for s in spans)
+    return rows, columns
 
 
 def _ssim_map(x: F32, y: F32) -> npt.NDArray[np.float64]:

@@ -62,3 +62,11 @@ def test_rate_is_interpolated_in_log_rate_between_the_nearest_points() -> None:
 def test_rate_of_a_point_on_the_target_is_its_own() -> None:
     assert str(rate_at([point(39, 10), point(40, 16)])) == "16.0"
     assert not rate_at([point(40, 16), point(41, 20)]).extrapolated
+
+
+def test_bracket_about_another_target() -> None:
+    measure, _ = codec(lambda q: 30.5 + 0.25 * q)
+    rate = rate_at(bracket(measure, QUALITY, target=49.3), 49.3)
+    below, above = rate.points
+    assert below.psnr < 49.3 <= above.psnr
+    assert rate.kb == pytest.approx(math.exp(49.3 / 8))

@@ -9,34 +9,9 @@ import pytest
 
 from gscodec.base.errors import BadInput
 from gscodec.bench.peer_v3 import encode_peer
-from gscodec.bench.rd import PEER_KNOWN
-from gscodec.splats.model import Splats
+from gscodec.bench.plan import V3_KNOWN
 from gscodec.splats.sequence import open_sequence
-
-
-class Clip(list[Splats]):
-    fps = 30.0
-
-    @property
-    def names(self) -> list[str]:
-        return [f"frame {i}" for i in range(len(self))]
-
-
-def clip(frames: int = 5, slots: int = 300, sh_count: int = 4) -> Clip:
-    """Slots that drift; the row number is told by opacity, so that frames can be compared after sorting."""
-    rng = np.random.default_rng(0)
-    f32 = np.float32
-    first = Splats(
-        means=rng.normal(size=(slots, 3)).astype(f32),
-        quats=(lambda q: q / np.linalg.norm(q, axis=1, keepdims=True))(rng.normal(size=(slots, 4))).astype(
-            f32
-        ),
-        scales=np.exp(rng.normal(-3, 0.5, (slots, 3))).astype(f32),
-        opacities=np.linspace(0.1, 0.9, slots).astype(f32),
-        sh=rng.normal(size=(slots, sh_count, 3)).astype(f32),
-    )
-    drift = rng.normal(0, 0.01, (slots, 3)).astype(f32)
-    return Clip(replace(first, means=first.means + t * drift) for t in range(frames))
+from tests.bench.builders import clip
 
 
 def test_lossless_peer_returns_every_attribute_within_half_a_step_of_its_range() -> None:
@@ -75,8 +50,8 @@ def test_frames_with_other_rows_are_refused_by_name() -> None:
         encode_peer(source, qp=20)
 
 
-@pytest.mark.parametrize("name", list(PEER_KNOWN))
+@pytest.mark.parametrize("name", list(V3_KNOWN))
 def test_peer_is_within_a_tenth_of_its_known_bytes(name: str, test_data: Callable[[str], Path]) -> None:
     sequence = open_sequence([test_data(name)])
-    qp, (kb, _) = list(PEER_KNOWN[name].items())[1]
+    qp, (kb, _) = list(V3_KNOWN[name].items())[1]
     assert encode_peer(sequence, qp=qp).n_bytes / len(sequence) / 1000 == pytest.approx(kb, rel=0.1)

@@ -20,8 +20,8 @@ def test_point_is_made_once_for_a_key(tmp_path: Path) -> None:
         made.append(1)
         return POINT
 
-    assert cache.get({"quality": 52}, make) == cache.get({"quality": 52}, make) == POINT
-    cache.get({"quality": 53}, make)
+    assert cache.get({"quality": 52}, make, Point) == cache.get({"quality": 52}, make, Point) == POINT
+    cache.get({"quality": 53}, make, Point)
     assert len(made) == 2
 
 
@@ -35,8 +35,27 @@ def test_digest_of_a_folder_depends_on_names_and_contents(tmp_path: Path) -> Non
     assert len({first, second, folder_digest(tmp_path)}) == 3
 
 
-def test_digest_of_code_depends_on_the_parts_named() -> None:
-    assert code_digest("grid") != code_digest("bench/peer_v3.py")
+def test_digest_of_code_depends_on_the_modules_named() -> None:
+    assert code_digest("bench/peer_hevc.py") != code_digest("bench/peer_v3.py")
+
+
+def test_digest_of_code_follows_imports_and_leaves_base_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "a.py").write_text("def f():\n    from gscodec.b import x\nfrom gscodec import c\n")
+    for name in ("b", "c", "d", "base/errors"):
+        (tmp_path / f"{name}.py").write_text("from gscodec.base.errors import BadInput\n")
+    monkeypatch.setattr("gscodec.__file__", str(tmp_path / "__init__.py"))
+    seen = []
+    for changed in (None, "d", "base/errors", "b", "c"):
+        if changed:
+            (tmp_path / f"{changed}.py").write_text("changed = 1\n")
+        code_digest.cache_clear()
+        seen.append(code_digest("a.py"))
+    code_digest.cache_clear()
+    assert seen[0] == seen[1] == seen[2]
+    assert len(set(seen[2:])) == 3
 
 
 def test_unpacked_sequence_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gscodec.render import metrics
 from gscodec.render.backward import rasterize_backward
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.measure import compare, measured_frames
@@ -147,11 +148,47 @@ def test_measured_frames_are_five_and_spread() -> None:
     )
 
 
-def test_comparing_a_sequence_with_itself_finds_no_difference() -> None:
-    class Still(list):  # type: ignore[type-arg]
-        fps = 30.0
-        names: list[str] = []
+class Still(list):  # type: ignore[type-arg]
+    """A sequence of frames in memory."""
 
+    fps = 30.0
+    names: list[str] = []
+
+
+def test_ssim_of_the_foregrounds_part_is_that_of_the_whole_picture() -> None:
+    rng = np.random.default_rng(2)
+    pictures = []
+    for _ in range(2):
+        alpha = np.zeros((40, 50), np.float32)
+        alpha[0:12, 20:45] = rng.uniform(0.2, 1, (12, 25))
+        pictures.append(((rng.uniform(0, 1, (40, 50, 3)) * alpha[..., None]).astype(np.float32), alpha))
+    a, b = pictures
+    seen = a[1] > 0
+    whole = [metrics._ssim_map(metrics.over(a, g), metrics.over(b, g))[seen].mean() for g in (0.0, 1.0)]
+    assert ssim(a, b) == pytest.approx(float(np.mean(whole)), abs=1e-12)
+
+
+def test_temporal_measure_tells_border_pairs_from_those_inside() -> None:
+    frames = Still([splats_of(scene(seed=s)) for s in (1, 1, 1, 1)])
+    moved = Still(frames)
+    moved[2] = moved[3] = splats_of(scene(seed=2))
+    report = compare(frames, moved, [camera()], temporal=True, borders=[2])
+    assert (len(report.temporal_border), len(report.temporal_inside)) == (1, 2)
+    temporal = report.to_json()["temporal"]
+    assert temporal["inside"] == 100.0 > temporal["border"]
+    assert "inside" not in compare(frames, moved, [camera()], temporal=True).to_json()["temporal"]
+
+
+def test_pictures_drawn_before_are_used_again() -> None:
+    frames = Still([splats_of(scene(seed=s)) for s in (1, 2)])
+    drawn: dict[tuple[int, int], metrics.Picture] = {}
+    first = compare(frames, frames, [camera()], drawn=drawn)
+    assert set(drawn) == {(0, 0), (1, 0)}
+    drawn[0, 0] = drawn[1, 0]
+    assert compare(frames, frames, [camera()], drawn=drawn).psnr_worst < first.psnr_worst
+
+
+def test_comparing_a_sequence_with_itself_finds_no_difference() -> None:
     frames = Still([splats_of(scene(seed=s)) for s in (1, 1)])
     report = compare(frames, frames, [camera()], temporal=True)
     assert report.to_json()["psnr"] == {"mean": 100.0, "worst": 100.0}
