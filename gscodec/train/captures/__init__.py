@@ -14,6 +14,7 @@ __all__ = ["LAYOUTS", "open_capture"]
 # Name -> module, each with detect(folder) -> bool and read(folder) -> Rig; the first that detects reads.
 LAYOUTS = {
     "nerfstudio": "nerfstudio",
+    "pose2sim": "pose2sim",
 }
 
 

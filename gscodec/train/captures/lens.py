@@ -226,5 +226,5 @@ def _cover(n_in: int, n_out: int) -> F32:
     return np.asarray(np.maximum(high - low, 0) * (n_out / n_in), np.float32)
 
 
-def _round(picture: F32) -> U8:
+def _round(picture: npt.NDArray[np.floating[Any]]) -> U8:
     return np.asarray(np.clip(np.floor(picture + np.float32(0.5)), 0, 255), np.uint8)

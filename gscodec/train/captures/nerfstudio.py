@@ -20,7 +20,7 @@ from gscodec.train.captures.geometry import Pose, from_opengl
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.model import SeedPoints
 from gscodec.train.captures.rig import Rig, RigView
-from gscodec.train.captures.sources import ImageFiles, Source, read_image
+from gscodec.train.captures.sources import ImageFiles, read_image
 from gscodec.train.captures.video import Decoders, Video
 
 __all__ = ["detect", "lens_of", "pose_of", "read"]

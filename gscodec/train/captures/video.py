@@ -124,7 +124,8 @@ class _Decoder:
     def _start(self) -> None:
         import av
 
-        self.number, self.frame = -1, None
+        self.number = -1
+        self.frame: Any = None
         try:
             self._container: Any = av.open(str(self._path))
         except (av.FFmpegError, OSError) as error:
