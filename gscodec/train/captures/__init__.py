@@ -14,6 +14,13 @@ __all__ = ["LAYOUTS", "open_capture"]
 # Name -> module, each with detect(folder) -> bool and read(folder) -> Rig; the first that detects reads.
 LAYOUTS = {
     "nerfstudio": "nerfstudio",
+    "dnerf": "dnerf",
+    "n3dv": "n3dv",
+    "panoptic": "panoptic",
+    "actorshq": "actorshq",
+    "easymocap": "easymocap",
+    "videogs": "videogs",
+    "colmap": "colmap",
     "pose2sim": "pose2sim",
 }
 

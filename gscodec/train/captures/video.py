@@ -40,6 +40,7 @@ class Video:
                     raise BadInput("holds no video", file=str(path))
                 stream = container.streams.video[0]
                 self.fps = float(stream.average_rate or 0)
+                self.size = (int(stream.codec_context.width), int(stream.codec_context.height))  # not turned
                 self._n = int(stream.frames)
         except (av.FFmpegError, OSError) as error:
             raise BadInput(f"cannot be opened as video: {error.strerror or error}", file=str(path)) from error
