@@ -225,7 +225,8 @@ def _points(model: Path, binary: bool) -> SeedPoints | None:
     path = model / f"points3D.{'bin' if binary else 'txt'}"
     if not path.is_file():
         return None
-    means, colors = [], []
+    means: list[tuple[float, ...]] = []
+    colors: list[tuple[float, ...]] = []
     if binary:
         reader = _Reader(path)
         for _ in range(int(reader.take("Q")[0])):

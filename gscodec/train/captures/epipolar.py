@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,9 +63,10 @@ def epipolar_error(
 def find_matches(capture: Capture, frames: Sequence[int]) -> list[Matches]:
     """SIFT features of all pairs of views: mutual nearest descriptors that pass the ratio test, nothing geometric."""
     try:
-        import cv2
+        import cv2 as opencv
     except ImportError as error:
         raise MissingDependency("OpenCV is missing: pip install opencv-python-headless") from error
+    cv2: Any = opencv
     sift = cv2.SIFT_create()
     matcher = cv2.BFMatcher()
     out = []
