@@ -121,9 +121,9 @@ def fundamental(a: Camera, b: Camera) -> F64:
 
 
 def turned(camera: Camera, degrees: float) -> Camera:
-    """The camera turned about its own vertical axis."""
+    """The camera turned about its own horizontal axis: its picture moves up or down."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
     return replace(camera, R=turn @ camera.R, t=turn @ camera.t)
 
 

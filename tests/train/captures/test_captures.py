@@ -323,7 +323,7 @@ def test_png_kinds_are_exact(tmp_path: Path) -> None:
     Image.fromarray(deep).save(tmp_path / "c.png")
     assert (read_image(tmp_path / "c.png")[0][..., 0] == np.round(deep / 257)).all()
     (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
-    with pytest.raises(BadInput, match="d.png"):
+    with pytest.raises(BadInput, match=r"d\.png"):
         read_image(tmp_path / "d.png")
 
 
