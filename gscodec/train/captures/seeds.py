@@ -1,4 +1,4 @@
-"""Where Gaussians start when a capture brings no points: the hull of its masks, pycolmap where installed, else the common volume."""
+"""Where Gaussians start when a capture brings no points: the hull of its masks, else the cameras' common volume."""
 
 from __future__ import annotations
 
