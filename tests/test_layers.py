@@ -17,13 +17,21 @@ BELOW = {
     "codec": {"base", "splats", "render", "grid"},
     "container": {"base", "splats", "render", "grid", "codec"},
     "stream": {"base", "splats", "render", "grid", "codec", "container"},
-    "bench": {"base", "splats", "render", "grid", "codec", "container", "stream"},
-    "cli": {"base", "splats", "render", "grid", "codec", "container", "stream", "bench"},
+    "train": {"base", "splats", "render", "grid", "codec", "container", "stream"},
+    "bench": {"base", "splats", "render", "grid", "codec", "container", "stream", "train"},
+    "cli": {"base", "splats", "render", "grid", "codec", "container", "stream", "train", "bench"},
     "__main__": {"cli"},
 }
 # The whole way from sequence to file and back stands above both codec and container.
 ABOVE_ITS_FOLDER = {"codec/pipeline.py": BELOW["stream"]}
-VIDEO_LIBRARY = ("codec/payloads/", "render/output.py", "bench/peer_", "bench/points.py", "cli/doctor.py")
+VIDEO_LIBRARY = (
+    "codec/payloads/",
+    "render/output.py",
+    "train/captures/",
+    "bench/peer_",
+    "bench/points.py",
+    "cli/doctor.py",
+)
 
 
 def modules() -> list[str]:

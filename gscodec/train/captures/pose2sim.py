@@ -1,0 +1,143 @@
+"""Pose2Sim: a calibration (`Calib*.toml`, or Qualisys' `*.qca.txt`) and a video a camera.
+
+Both lie in the folder, or in its `calibration` and `videos`. Videos belong to the cameras whose names they carry, else
+to the cameras in order. The world is z up, in metres. Calibrations put the first pixel's centre at (0, 0).
+"""
+
+from __future__ import annotations
+
+import tomllib
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gscodec.base.errors import BadInput, Unsupported
+from gscodec.train.captures.files import matrix, number, read_text, videos_in
+from gscodec.train.captures.geometry import Pose, from_opencv_vector
+from gscodec.train.captures.lens import Lens
+from gscodec.train.captures.rig import Rig, RigView
+from gscodec.train.captures.video import Decoders, Video
+
+__all__ = ["detect", "pair_videos", "read"]
+
+NOT_CAMERAS = ("metadata", "capture_volume", "charuco", "checkerboard")
+QCA_UNITS = 64.0  # Qualisys counts in 64ths of a pixel
+UP = (0.0, 0.0, 1.0)
+
+Calibration = list[tuple[str, Lens, Pose]]
+
+
+def detect(folder: Path) -> bool:
+    return bool(_calibrations(folder)) and bool(videos_in(folder) or videos_in(folder / "videos"))
+
+
+def read(folder: Path) -> Rig:
+    """Raises BadInput with file and field."""
+    found = _calibrations(folder)
+    if not found:
+        raise BadInput("no Calib*.toml and no *.qca.txt", file=str(folder))
+    path = found[0]
+    cameras = _read_qca(path) if path.name.endswith(".qca.txt") else _read_toml(path)
+    warnings = [f"of {len(found)} calibrations {path.name} is used"] if len(found) > 1 else []
+    files = videos_in(folder / "videos") or videos_in(folder)
+    decoders = Decoders()
+    paired = pair_videos([name for name, _, _ in cameras], files, path, warnings)
+    views = [
+        RigView(name, (lens,), (pose,), Video(file, decoders))
+        for (name, lens, pose), file in zip(cameras, paired, strict=True)
+    ]
+    return Rig(
+        views=views, fps=getattr(views[0].source, "fps", None), up=UP, has_alpha=False, warnings=warnings
+    )
+
+
+def pair_videos(names: list[str], files: list[Path], calibration: Path, warnings: list[str]) -> list[Path]:
+    """The video of each camera: by name, else in order, said in a warning. Raises BadInput where numbers differ."""
+    by_name = [[file for file in files if name.casefold() in file.stem.casefold()] for name in names]
+    if all(len(match) == 1 for match in by_name) and len({match[0] for match in by_name}) == len(names):
+        return [match[0] for match in by_name]
+    if len(files) != len(names):
+        raise BadInput(f"{len(names)} cameras, but {len(files)} videos", file=str(calibration))
+    warnings.append("videos carry no camera's name: paired in order of names")
+    return files
+
+
+def _calibrations(folder: Path) -> list[Path]:
+    places = (folder, folder / "calibration")
+    return [
+        path
+        for pattern in ("Calib*.toml", "*.qca.txt")
+        for place in places
+        for path in sorted(place.glob(pattern))
+    ]
+
+
+def _read_toml(path: Path) -> Calibration:
+    try:
+        top = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"not TOML: {error}", file=str(path)) from error
+    tables = {k: v for k, v in top.items() if isinstance(v, dict) and k not in NOT_CAMERAS}
+    if not tables:
+        raise BadInput("holds no cameras", file=str(path))
+    return [_from_toml(key, table, path) for key, table in tables.items()]
+
+
+def _from_toml(key: str, table: dict[str, Any], path: Path) -> tuple[str, Lens, Pose]:
+    size = matrix(table.get("size"), [(2,)], path, f"{key}.size")
+    k = matrix(table.get("matrix"), [(3, 3)], path, f"{key}.matrix")
+    bend = matrix(table.get("distortions", [0.0] * 4), [(4,), (5,), (8,)], path, f"{key}.distortions")
+    rotation = from_opencv_vector(matrix(table.get("rotation"), [(3,)], path, f"{key}.rotation"))
+    t = matrix(table.get("translation"), [(3,)], path, f"{key}.translation")
+    lens = Lens(
+        round(float(size[0])), round(float(size[1])), float(k[0, 0]), float(k[1, 1]), float(k[0, 2]) + 0.5,
+        float(k[1, 2]) + 0.5, "fisheye" if table.get("fisheye") else "brown", tuple(map(float, bend)),
+    )  # fmt: skip
+    return str(table.get("name", key)), lens, (rotation, t)
+
+
+def _read_qca(path: Path) -> Calibration:
+    """Qualisys' XML. Its rotation is camera to world by rows, x right, y up, z back; millimetres."""
+    text = read_text(path)
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise BadInput("document types are not read", file=str(path))
+    try:
+        root = ET.fromstring(text.encode())
+    except ET.ParseError as error:
+        raise BadInput(f"not XML: {error}", file=str(path)) from error
+    cameras = [camera for camera in root.iter("camera") if camera.get("active", "1") == "1"]
+    if not cameras:
+        raise BadInput("holds no cameras", file=str(path), field="cameras")
+    return [_from_qca(camera, path) for camera in cameras]
+
+
+def _from_qca(camera: ET.Element, path: Path) -> tuple[str, Lens, Pose]:
+    name = camera.get("serial", "?")
+    if camera.get("viewrotation", "0") != "0":
+        raise Unsupported("turned cameras are not read", file=str(path), field=f"{name}.viewrotation")
+
+    def get(tag: str, key: str) -> float:
+        element = camera.find(tag)
+        text = None if element is None else element.get(key)
+        try:
+            return number(float(text or ""), path, f"{name}.{tag}.{key}")
+        except ValueError:
+            raise BadInput("a number is expected", file=str(path), field=f"{name}.{tag}.{key}") from None
+
+    def intrinsic(key: str) -> float:
+        return get("intrinsic", key) / QCA_UNITS
+
+    window = "fov_video" if camera.find("fov_video") is not None else "fov_marker"
+    left, top = get(window, "left"), get(window, "top")
+    rows = np.array([[get("transform", f"r{i}{j}") for j in (1, 2, 3)] for i in (1, 2, 3)])
+    rotation = rows * np.array([[1.0], [-1.0], [-1.0]])
+    centre = np.array([get("transform", axis) for axis in "xyz"]) / 1000
+    lens = Lens(
+        int(get(window, "right") - left) + 1, int(get(window, "bottom") - top) + 1,
+        intrinsic("focalLengthU"), intrinsic("focalLengthV"),
+        intrinsic("centerPointU") - left + 0.5, intrinsic("centerPointV") - top + 0.5, "brown",
+        tuple(intrinsic(k) for k in ("radialDistortion1", "radialDistortion2", "tangentalDistortion1", "tangentalDistortion2")),
+    )  # fmt: skip
+    return name, lens, (rotation, -rotation @ centre)

@@ -1,0 +1,358 @@
+"""Layouts written by hand, read back: cameras must put known points where they were put; pictures must be exact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gscodec.base.errors import BadInput, Misuse, Unsupported
+from gscodec.render.cameras import Camera, look_at
+from gscodec.render.output import write_mp4, write_png
+from gscodec.train.captures import open_capture
+from gscodec.train.captures.epipolar import point_line_error, turned
+from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
+from gscodec.train.captures.sample import write_sample_capture
+from gscodec.train.captures.seeds import seed_points
+from gscodec.train.captures.sources import read_image
+from gscodec.train.captures.sync import offsets_of
+
+POINTS = np.array([[0.1, 0.2, -0.1], [-0.3, 0.1, 0.2], [0.0, -0.2, 0.3], [0.25, 0.25, 0.1]])
+W, H = 64, 48
+NAMES = ("cam00", "cam01", "cam02")
+
+
+def rig() -> list[Camera]:
+    """Cameras whose intrinsics all differ."""
+    cameras = []
+    for i in range(3):
+        eye = 3 * np.array([np.cos(1.1 * i), np.sin(1.1 * i), 0.2 + 0.2 * i])
+        c = look_at(eye, np.zeros(3), np.array([0.0, 0.0, 1.0]), 0.7, W)
+        cameras.append(Camera(c.R, c.t, 60.0 + i, 62.0 + i, 30.0 + i, 26.0 - i, W, H))
+    return cameras
+
+
+def project(camera: Camera, points: np.ndarray) -> np.ndarray:
+    p = points @ camera.R.T + camera.t
+    return np.stack([camera.fx * p[:, 0], camera.fy * p[:, 1]], 1) / p[:, 2:] + (camera.cx, camera.cy)
+
+
+def check(folder: Path, *, cameras: list[Camera] | None = None, places: float = 1e-6, **options: object):
+    """Every camera projects the points, normalised, to the pixels of the original camera."""
+    capture = open_capture(folder, **options)  # type: ignore[arg-type]
+    for view, camera in zip(capture.views, cameras or rig(), strict=True):
+        got = project(view.camera(0), capture.normalisation.apply(POINTS))
+        np.testing.assert_allclose(got, project(camera, POINTS), atol=places, err_msg=view.name)
+        assert capture.picture(capture.views.index(view), 0).rgb.shape == (camera.height, camera.width, 3)
+    back = capture.normalisation.inverse.apply(capture.normalisation.apply(POINTS))
+    np.testing.assert_allclose(back, POINTS, atol=1e-12)
+    return capture
+
+
+def picture(value: int = 100, channels: int = 3) -> np.ndarray:
+    return np.full((H, W, channels), value, np.uint8)
+
+
+def put(path: Path, image: np.ndarray | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_png(path, picture() if image is None else image)
+
+
+def video(path: Path, n: int = 4) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_mp4(path, [picture(40 * (i + 1)) for i in range(n)], 10)
+
+
+def opengl(camera: Camera) -> list[list[float]]:
+    c2w = np.eye(4)
+    c2w[:3, :3] = camera.R.T * (1, -1, -1)
+    c2w[:3, 3] = camera.centre
+    return c2w.tolist()
+
+
+def entry(camera: Camera) -> dict[str, object]:
+    return {
+        "transform_matrix": opengl(camera), "fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy,
+        "w": W, "h": H,
+    }  # fmt: skip
+
+
+def nerf(folder: Path, entries: list[dict[str, object]], **top: object) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "transforms.json").write_text(json.dumps({**top, "frames": entries}))
+
+
+def test_nerfstudio_pictures_missing_and_held_out(tmp_path: Path) -> None:
+    entries = []
+    for name, camera in zip(NAMES, rig(), strict=True):
+        for t in range(3):
+            put(tmp_path / f"{name}_{t}.png", picture(50 + t, 4))
+            entries.append(entry(camera) | {"file_path": f"{name}_{t}.png", "camera": name, "frame": t})
+    (tmp_path / "cam01_1.png").unlink()
+    nerf(tmp_path, entries, fps=12, test_filenames=["cam02_0.png"])
+    capture = check(tmp_path)
+    assert (capture.n_frames, capture.fps, capture.train_views, capture.test_views) == (3, 12, [0, 1], [2])
+    assert capture.masked and capture.picture(0, 2).rgb[0, 0, 0] == 52
+    assert not capture.views[1].has(1) and any("missing" in line for line in capture.warnings)
+    with pytest.raises(Misuse):
+        capture.picture(1, 1)
+    assert open_capture(tmp_path, hold_out=["cam00"]).test_views == [0]
+    half = open_capture(tmp_path, downscale=2)
+    assert half.picture(0, 0).rgb.shape == (H // 2, W // 2, 3) and half.views[0].camera(0).cx == 15.0
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"fl_x": "x"}, "fl_x"), ({"transform_matrix": [[1]]}, "transform_matrix"), ({"camera_model": "ODD"}, "camera_model"),
+     ({"file_path": "../../x.png"}, "file_path"), ({"w": 65}, "cam00, frame 0")],
+)  # fmt: skip
+def test_nerfstudio_names_file_and_field(tmp_path: Path, change: dict[str, object], field: str) -> None:
+    put(tmp_path / "a" / "cam00.png")
+    nerf(tmp_path / "a", [entry(rig()[0]) | {"file_path": "cam00.png", "camera": "cam00"} | change])
+    with pytest.raises(BadInput) as caught:
+        open_capture(tmp_path / "a").picture(0, 0)
+    assert field in str(caught.value)
+
+
+def test_videos_forward_back_and_unequal(tmp_path: Path) -> None:
+    entries = []
+    for i, (name, camera) in enumerate(zip(NAMES, rig(), strict=True)):
+        video(tmp_path / f"{name}.mp4", 4 + i)
+        entries.append(entry(camera) | {"file_path": f"{name}.mp4", "camera": name})
+    nerf(tmp_path, entries)
+    capture = check(tmp_path)
+    assert capture.n_frames == 4 and any("unequal" in line for line in capture.warnings)
+    for t in (0, 3, 1, 2):
+        assert abs(int(capture.picture(0, t).rgb[5, 5, 0]) - 40 * (t + 1)) <= 2
+
+
+def test_seeking_equals_decoding(tmp_path: Path) -> None:
+    import av
+
+    from gscodec.train.captures.video import Decoders, Video
+
+    rng = np.random.default_rng(1)
+    write_mp4(tmp_path / "a.mp4", [np.full((32, 32, 3), v, np.uint8) for v in rng.integers(0, 255, 300)], 30)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        want = [np.array(f.planes[0])[0] for f in container.decode(video=0)]
+    film = Video(tmp_path / "a.mp4", Decoders())
+    for t in (290, 10, 299, 251, 0):
+        assert np.array(film.decoded(t).planes[0])[0] == want[t]
+
+
+def test_pose2sim(tmp_path: Path) -> None:
+    tables = []
+    for name, c in zip(NAMES, rig(), strict=True):
+        video(tmp_path / "videos" / f"{name}.mp4")
+        k = [[c.fx, 0.0, c.cx - 0.5], [0.0, c.fy, c.cy - 0.5], [0.0, 0.0, 1.0]]
+        tables.append(
+            f'[{name}]\nname = "{name}"\nsize = [{W}.0, {H}.0]\nmatrix = {k}\ndistortions = [0.0, 0.0, 0.0, 0.0]\n'
+            f"rotation = {rodrigues(c.R)}\ntranslation = {c.t.tolist()}\nfisheye = false\n"
+        )
+    (tmp_path / "calibration").mkdir()
+    (tmp_path / "calibration" / "Calib_scene.toml").write_text(
+        "\n".join([*tables, "[metadata]\nerror = 0.0\n"])
+    )
+    check(tmp_path)
+
+
+def rodrigues(r: np.ndarray) -> list[float]:
+    from scipy.spatial.transform import Rotation
+
+    return [float(x) for x in Rotation.from_matrix(r).as_rotvec()]
+
+
+def test_n3dv(tmp_path: Path) -> None:
+    rows, cameras = [], []
+    for i, c in enumerate(rig()):
+        video(tmp_path / f"cam0{i}.mp4")
+        cameras.append(Camera(c.R, c.t, 70.0, 70.0, W / 2, H / 2, W, H))
+        pose = np.column_stack([c.R[1], c.R[0], -c.R[2], c.centre, (2 * H, 2 * W, 140.0)])
+        rows.append([*pose.reshape(-1), 0.1, 5.0])
+    np.save(tmp_path / "poses_bounds.npy", np.array(rows))
+    assert check(tmp_path, cameras=cameras).test_views == [0]
+
+
+def test_videogs(tmp_path: Path) -> None:
+    for t in range(2):
+        entries = [
+            entry(c) | {"file_path": f"images/{name}.png"} for name, c in zip(NAMES, rig(), strict=True)
+        ]
+        nerf(tmp_path / str(t), entries)
+        for name in NAMES:
+            put(tmp_path / str(t) / "images" / f"{name}.png")
+    assert check(tmp_path).n_frames == 2
+
+
+def test_panoptic(tmp_path: Path) -> None:
+    cameras = rig()
+    k = [[[c.fx, 0, c.cx], [0, c.fy, c.cy], [0, 0, 1]] for c in cameras]
+    w2c = [np.vstack([np.column_stack([c.R, c.t]), [0, 0, 0, 1]]).tolist() for c in cameras]
+    names = [[f"{i}/{t:06d}.jpg" for i in range(3)] for t in range(2)]
+    for name in (name for row in names for name in row):
+        put(tmp_path / "ims" / name)
+        put((tmp_path / "seg" / name).with_suffix(".png"), picture(255))
+    meta = {"w": W, "h": H, "fn": names, "k": [k, k], "w2c": [w2c, w2c]}
+    (tmp_path / "train_meta.json").write_text(json.dumps(meta))
+    capture = check(tmp_path)
+    assert capture.masked and capture.up == (0, -1, 0)
+
+
+def test_actorshq(tmp_path: Path) -> None:
+    lines = ["name, w, h, rx, ry, rz, tx, ty, tz, fx, fy, px, py"]
+    for i, c in enumerate(rig()):
+        values = [W, H, *rodrigues(c.R.T), *c.centre, c.fx / W, c.fy / H, c.cx / W, c.cy / H]
+        lines.append(
+            f"Cam00{i}, " + ", ".join(repr(float(v)) if j > 1 else str(v) for j, v in enumerate(values))
+        )
+        put(tmp_path / "rgbs" / f"Cam00{i}" / f"Cam00{i}_rgb000000.png")
+        put(tmp_path / "masks" / f"Cam00{i}" / f"Cam00{i}_mask000000.png", picture(255))
+    (tmp_path / "calibration.csv").write_text("\n".join(lines))
+    assert check(tmp_path).masked
+
+
+def opencv_yaml(path: Path, matrices: dict[str, np.ndarray], names: bool = False) -> None:
+    text = "%YAML:1.0\n---\n"
+    if names:
+        text += "names:\n" + "".join(f'  - "{name}"\n' for name in NAMES)
+    for key, m in matrices.items():
+        m = np.atleast_2d(m)
+        data = ", ".join(repr(float(v)) for v in m.reshape(-1))
+        text += (
+            f"{key}: !!opencv-matrix\n  rows: {m.shape[0]}\n  cols: {m.shape[1]}\n  dt: d\n  data: [{data}]\n"
+        )
+    path.write_text(text)
+
+
+def test_easymocap(tmp_path: Path) -> None:
+    intri, extri = {}, {}
+    for name, c in zip(NAMES, rig(), strict=True):
+        intri[f"K_{name}"] = np.array([[c.fx, 0, c.cx - 0.5], [0, c.fy, c.cy - 0.5], [0, 0, 1]])
+        intri[f"dist_{name}"] = np.zeros((5, 1))
+        extri[f"R_{name}"], extri[f"T_{name}"] = np.array(rodrigues(c.R))[:, None], c.t[:, None]
+        put(tmp_path / "images" / name / "000000.png")
+    opencv_yaml(tmp_path / "intri.yml", intri, names=True)
+    opencv_yaml(tmp_path / "extri.yml", extri)
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("videos", [False, True])
+def test_colmap_text(tmp_path: Path, videos: bool) -> None:
+    from scipy.spatial.transform import Rotation
+
+    model = tmp_path / "sparse" / "0"
+    model.mkdir(parents=True)
+    cameras, images = ["# cameras"], ["# images"]
+    for i, (name, c) in enumerate(zip(NAMES, rig(), strict=True)):
+        cameras.append(f"{7 * i + 3} PINHOLE {W} {H} {c.fx} {c.fy} {c.cx} {c.cy}")
+        x, y, z, w = Rotation.from_matrix(c.R).as_quat()
+        images += [f"{i + 5} {w} {x} {y} {z} {c.t[0]} {c.t[1]} {c.t[2]} {7 * i + 3} {name}.png", ""]
+        video(tmp_path / "videos" / f"{name}.mp4") if videos else put(tmp_path / "images" / f"{name}.png")
+    (model / "cameras.txt").write_text("\n".join(cameras))
+    (model / "images.txt").write_text("\n".join(images))
+    (model / "points3D.txt").write_text("1 0.1 0.2 0.3 9 8 7 0.5 1 2\n")
+    capture = check(tmp_path)
+    assert capture.points is not None and capture.points.colors.tolist() == [[9, 8, 7]]
+    (model / "cameras.txt").write_text("1 STRANGE 4 4 1")
+    with pytest.raises(Unsupported, match="STRANGE"):
+        open_capture(tmp_path)
+
+
+def test_dnerf(tmp_path: Path) -> None:
+    entries = [
+        {"file_path": f"./train/r_{i}", "time": i / 2, "transform_matrix": opengl(c)}
+        for i, c in enumerate(rig())
+    ]
+    for i in range(3):
+        put(tmp_path / "train" / f"r_{i}.png", picture(90, 4))
+    (tmp_path / "transforms_train.json").write_text(json.dumps({"camera_angle_x": 0.9, "frames": entries}))
+    capture = open_capture(tmp_path)
+    assert capture.n_frames == 3 and len(capture.views) == 1 and "monocular" in capture.warnings[0]
+    f = 0.5 * W / np.tan(0.45)
+    for t, c in enumerate(rig()):
+        want = project(Camera(c.R, c.t, f, f, W / 2, H / 2, W, H), POINTS)
+        got = project(capture.views[0].camera(t), capture.normalisation.apply(POINTS))
+        np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [("brown", (-0.2, 0.05, 0.002, -0.001, 0.01)), ("fisheye", (0.05, -0.01, 0.0, 0.0)), ("fov", (0.8,)),
+     ("thin_prism", (0.02, 0.01, 0.001, 0.002, 0.0, 0.0, 0.001, -0.001))],
+)  # fmt: skip
+def test_straightening_puts_rays_where_a_pinhole_has_them(model: str, params: tuple[float, ...]) -> None:
+    lens = Lens(120, 90, 100.0, 101.0, 58.0, 47.0, model, params)
+    # A picture whose colour is the place in the bent picture: smooth, so interpolation adds little.
+    y, x = np.mgrid[:90, :120] + 0.5
+    bent = np.stack([x * 2, y * 2, np.zeros_like(x)], -1).astype(np.uint8)
+    out, _, valid = straighten(bent, None, straightening_map(lens))
+    rays = np.stack([(x - lens.cx) / lens.fx, (y - lens.cy) / lens.fy], -1)
+    want = 2 * lens.distort(rays)
+    error = np.abs(out[..., :2].astype(float) - want)[valid]
+    assert valid.mean() > 0.6 and np.quantile(error, 0.99) <= 1.1
+
+
+def test_scaling_keeps_straight_colours_and_means() -> None:
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 255, (12, 18, 3)).astype(np.uint8)
+    small, _, _ = scale_down(rgb, None, None, (9, 6))
+    want = rgb.reshape(6, 2, 9, 2, 3).mean((1, 3))
+    assert np.abs(small - want).max() <= 0.51
+    mask = np.zeros((12, 18), np.uint8)
+    mask[:, ::2] = 255
+    rgb[:, ::2] = 200
+    color, half, _ = scale_down(rgb, mask, None, (9, 6))
+    assert half is not None and (half == 128).all() and (color == 200).all()
+
+
+def test_png_kinds_are_exact(tmp_path: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    rgba = rng.integers(0, 256, (7, 9, 4)).astype(np.uint8)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    rgb, alpha = read_image(tmp_path / "a.png")
+    assert (rgb == rgba[..., :3]).all() and alpha is not None and (alpha == rgba[..., 3]).all()
+    for mode in ("RGB", "L", "P", "1"):
+        image = Image.fromarray(rgba[..., :3]).convert(mode)
+        image.save(tmp_path / "b.png")
+        assert (read_image(tmp_path / "b.png")[0] == np.array(image.convert("RGB"))).all(), mode
+    deep = rng.integers(0, 65536, (7, 9)).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "c.png")
+    assert (read_image(tmp_path / "c.png")[0][..., 0] == np.round(deep / 257)).all()
+    (tmp_path / "d.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with pytest.raises(BadInput, match=r"d\.png"):
+        read_image(tmp_path / "d.png")
+
+
+def test_sync_finds_offsets() -> None:
+    rng = np.random.default_rng(0)
+    x = np.exp(np.convolve(rng.normal(size=140), np.ones(3) / 3, "same"))
+    rows = [x[20:100] * 2, x[17:97] * (1 + 0.1 * rng.random(80)), x[24:104] + 0.1]
+    assert offsets_of(np.array(rows)) == [0, 3, -4]
+
+
+def test_epipolar_lines_of_true_matches() -> None:
+    a, b = rig()[:2]
+    at_a, at_b = project(a, POINTS), project(b, POINTS)
+    assert point_line_error(a, b, at_a, at_b).max() < 1e-9
+    assert point_line_error(a, turned(b, 1.0), at_a, at_b).max() > 0.3
+
+
+def test_sample_capture_is_repeatable_and_seeds_lie_on_it(tmp_path: Path) -> None:
+    for name in "ab":
+        write_sample_capture(tmp_path / name, frames=2, size=48, gaussians=1500)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+    capture = open_capture(tmp_path / "a")
+    assert (len(capture.train_views), len(capture.test_views), capture.masked) == (6, 2, True)
+    seeds = seed_points(capture, 500)
+    assert seeds.means.shape == (500, 3)
+    view = capture.test_views[0]
+    mask = capture.picture(view, 0).mask
+    assert mask is not None
+    at = project(capture.views[view].camera(0), seeds.means)
+    inside = mask[np.clip(at[:, 1], 0, 47).astype(int), np.clip(at[:, 0], 0, 47).astype(int)] > 0
+    assert inside.mean() > 0.8
