@@ -31,7 +31,7 @@ def encoded(
     n: int, frames: int, degree: int = 0, *, video: bool = False, jitter: float = 0.0, moving: bool = True
 ) -> bytes:
     tracks = make_tracks_of(make_frames(n, frames, degree, jitter=jitter, moving=moving))
-    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), Tools(video=video)).payload
+    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), tools=Tools(video=video)).payload
 
 
 def stray(n: int, frames: int) -> bytes:
@@ -40,7 +40,7 @@ def stray(n: int, frames: int) -> bytes:
     for t in range(frames):
         told[t].means[n // 2] += 0.4 * (t % 2)
     tracks = make_tracks_of(told, parts=False)
-    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), Tools(video=True)).payload
+    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), tools=Tools(video=True)).payload
 
 
 def empty(frames: int) -> bytes:
@@ -52,7 +52,7 @@ def empty(frames: int) -> bytes:
 
 
 def with_layout(payload: bytes, places: np.ndarray) -> bytes:
-    sections, _ = split_segment(payload)
+    sections, _, _ = split_segment(payload)
     return join_segment(
         sections | {"video": places.astype("<u4").tobytes() + sections["video"]}, explicit_layout=True
     )
@@ -78,7 +78,7 @@ def good() -> Iterator[tuple[str, bytes]]:
 
 def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -> bytes:
     """The segment after its model or sections were changed."""
-    sections, explicit = split_segment(payload)
+    sections, explicit, _ = split_segment(payload)
     model = Model.read(sections["model"])
     change(model, sections)
     return join_segment(sections | {"model": model.write()}, explicit_layout=explicit)
@@ -111,8 +111,8 @@ def bad() -> Iterator[tuple[str, str, bytes]]:
     """(name, kind, bytes)."""
     moving, video = encoded(60, 4, jitter=0.01), encoded(300, 5, video=True, moving=False, jitter=0.003)
     yield "nothing", "truncated", b""
-    yield "later_version", "unsupported", b"\x02" + moving[1:]
-    yield "unknown_flag", "unsupported", moving[:1] + b"\x02" + moving[2:]
+    yield "later_version", "unsupported", b"\x03" + moving[1:]
+    yield "unknown_flag", "unsupported", moving[:1] + b"\x04" + moving[2:]
     yield "cut_short", "truncated", moving[: len(moving) // 2]
     yield "left_over", "bad", moving + b"\x00"
     yield "long_number", "bad", moving[:2] + b"\xff" * 6 + moving[2:]
@@ -137,7 +137,7 @@ def kind_of(error: BadInput) -> str:
 
 
 def luma_of(payload: bytes) -> bytes | None:
-    sections, explicit = split_segment(payload)
+    sections, explicit, _ = split_segment(payload)
     model = Model.read(sections["model"])
     video = model.video_planes()
     if not video:
