@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from gscodec.cli.common import add_json, note, print_json, refuse_existing, vector3
-from gscodec.codec.settings import DEFAULT_QUALITY, KERNELS, PAYLOADS, PRESETS, EncodeSettings
+from gscodec.codec.settings import (
+    DEFAULT_PAYLOAD,
+    DEFAULT_QUALITY,
+    KERNELS,
+    PAYLOADS,
+    PRESETS,
+    EncodeSettings,
+)
 
 
 def add(commands: Any) -> None:
@@ -24,7 +31,12 @@ def add(commands: Any) -> None:
         help=f"0..100; ten steps are 2.5 dB (default {DEFAULT_QUALITY:g})",
     )
     p.add_argument("--preset", choices=PRESETS, default="balanced")
-    p.add_argument("--payload", choices=PAYLOADS, default="video")
+    p.add_argument(
+        "--payload",
+        choices=PAYLOADS,
+        default=DEFAULT_PAYLOAD,
+        help=f"auto: the smaller that a player decodes in time, and says why (default {DEFAULT_PAYLOAD})",
+    )
     p.add_argument("--gop", type=int, metavar="N", help="frames of a GOP (default: a second, at most 30)")
     p.add_argument("--fps", type=float, metavar="F")
     p.add_argument("--up", type=vector3, metavar="X,Y,Z")
@@ -66,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
                 "gops": report.gops,
                 "bytes": report.bytes,
                 "bytes_per_frame": report.bytes / report.frames,
+                "payload": {"kind": report.payload, "why": report.why},
                 "psnr": {"mean": report.psnr, "worst": report.worst},
                 "bytes_by": report.bytes_by,
                 "seconds": report.seconds,
@@ -74,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         return 0
+    if report.why:
+        note(report.why)
     per_frame = report.bytes / 1000 / report.frames
     print(
         f"{out}: {report.frames} frames, {report.bytes / 1000:.1f} KB, {per_frame:.2f} KB a frame, "

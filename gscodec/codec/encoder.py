@@ -69,6 +69,9 @@ from gscodec.codec.segment import (
 __all__ = ["EncodedGop", "Tools", "encode_tracks"]
 
 CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene (measured: rd-tools 7)
+PART_STEP = (
+    0.125  # of the motion of parts, against the median step of their slots: its error is all slots' alike
+)
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
 SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
 SMOOTH = 0.02  # mean of what neighbours leave, in steps, under which a finer channel costs next to nothing
@@ -189,7 +192,7 @@ def _fit_parts(w: _Writer) -> None:
     series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
     spread = np.sqrt(np.mean((world - centres[planes.labels]) ** 2) * 3) + 1e-9
     step = float(np.median(m.coef_unit[0] * 2.0 ** planes.classes[POSITION]))
-    m.part_unit = (float(np.float32(0.5 * step / spread)), float(np.float32(0.5 * step)))
+    m.part_unit = (float(np.float32(PART_STEP * step / spread)), float(np.float32(PART_STEP * step)))
     units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])
     planes.part_series = np.round(series / units[:, None]) * units[:, None]
 

@@ -38,13 +38,15 @@ class Preset:
     first_tries: int  # encodes of the first GOP while looking for lambda
     later_tries: int
     tolerance_db: float
+    compare_parts: bool  # parts are kept where an encode without them is dearer, not where a model says so
 
 
 PRESET_EFFORT = {
-    "fast": Preset(1, False, 1, 2, 1, 0.5),
-    "balanced": Preset(3, True, 2, 5, 2, 0.15),
-    "best": Preset(5, True, 3, 6, 3, 0.1),
+    "fast": Preset(1, False, 1, 2, 1, 0.5, False),
+    "balanced": Preset(3, True, 2, 5, 2, 0.15, True),
+    "best": Preset(5, True, 3, 6, 3, 0.1, True),
 }
+RATE_A_DB = 0.1  # change of log bytes that a decibel is worth, to compare two encodes near each other
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
@@ -63,6 +65,7 @@ class GopJob:
     sensitivity: Sensitivity | None = None  # of the first GOP, where the preset measures only there
     shared: SharedBase | None = None  # the base to build on, where there is one
     keep_base: bool = False  # whether later GOPs build on this one's
+    first_rows: bool = True  # whether its slots are the first GOP's
 
 
 @dataclass
@@ -128,17 +131,23 @@ def _encode_shared(
 def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> GopResult:
     with clock.stage("sensitivity"):
         sens = _sensitivities(job, effort)
-    with clock.stage("tracks"):
-        mid = next(iter(sens.values()))
-        lam = job.lam or _first_lambda(job, mid)
-        tracks = make_tracks(
-            job.frames,
-            sens,
-            use_parts=job.settings.parts,
-            use_gauge=job.settings.gauge,
-            steps=lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30)),
-        )
+    mid = next(iter(sens.values()))
+    lam = job.lam or _first_lambda(job, mid)
+    steps = lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30))
+
+    def tracks_of(use_parts: bool) -> Tracks:
+        with clock.stage("tracks"):
+            return make_tracks(
+                job.frames, sens, use_parts=use_parts, use_gauge=job.settings.gauge, steps=steps
+            )
+
     make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
+    tracks = tracks_of(job.settings.parts)
+    if tracks.parts and effort.compare_parts:
+        plain = tracks_of(False)
+        with clock.stage("coding"):
+            scores = [_score(job, one, make_steps(one, lam), check) for one in (tracks, plain)]
+        tracks = plain if scores[1] < scores[0] else tracks
     encoded, lam, psnr = _search(
         job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock
     )
@@ -152,6 +161,16 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
         None if effort.sensitivity_every_gop else mid, shared,
     )  # fmt: skip
+
+
+def _score(job: GopJob, tracks: Tracks, steps: Steps, check: _Check) -> float:
+    """Log bytes of an encode, less what its quality is worth."""
+    encoded = encode_tracks(tracks, steps, tools=_tools(job))
+    return float(np.log(len(encoded.payload)) - RATE_A_DB * check.measure(Gop(encoded.planes))[0])
+
+
+def _tools(job: GopJob) -> Tools:
+    return Tools(video=job.settings.payload == "video", preset=job.settings.preset)
 
 
 def _encode_empty(job: GopJob) -> GopResult:
@@ -169,7 +188,7 @@ def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
     from gscodec.render.sensitivity import sensitivity
 
     count = len(job.frames)
-    if job.sensitivity is not None and len(job.sensitivity.logits) == len(job.frames[0]):
+    if job.sensitivity is not None and job.first_rows:
         return {count // 2: job.sensitivity}
     n = min(count, effort.sensitivity_frames)
     picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
@@ -229,12 +248,11 @@ def _search(
     """Encode what `make` gives at lambda, look, correct: a secant on log2 lambda."""
     want = target_psnr(job.settings.quality)
     tries = effort.first_tries if job.lam is None else effort.later_tries
-    tools = Tools(video=job.settings.payload == "video", preset=job.settings.preset)
     seen: list[tuple[float, float]] = []
     best: tuple[float, EncodedGop, float, tuple[float, float]] | None = None
     for i in range(tries):
         with clock.stage("coding"):
-            encoded = encode_tracks(*make(lam), tools)
+            encoded = encode_tracks(*make(lam), _tools(job))
         with clock.stage("quality check"):
             psnr = check.measure(Gop(encoded.planes))
         seen.append((float(np.log2(lam)), psnr[0]))

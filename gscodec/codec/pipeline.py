@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gscodec.base.errors import BadInput, Misuse
+from gscodec.codec.choose import choose_payload
 from gscodec.codec.decoder import Gop, decode_base, decode_segment
 from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
 from gscodec.codec.planes import Planes
@@ -50,6 +51,8 @@ class EncodeReport:
     bytes_by: dict[str, int] = field(default_factory=dict)
     stages: dict[str, float] = field(default_factory=dict)  # seconds, summed over processes
     first_gop_stages: dict[str, float] = field(default_factory=dict)
+    payload: str = ""
+    why: str = ""  # that payload, where it was chosen
 
 
 def gop_length(settings: EncodeSettings, fps: float) -> int:
@@ -130,9 +133,12 @@ def encode_sequence(
     jobs = _jobs(sequence, settings, zone, up, fps)
     writer: GsvWriter | None = None
     try:
-        for first, n_frames, result, back in _results(jobs, settings):
+        for first, n_frames, result, back in _results(jobs, settings, fps, report):
             if writer is None:
-                writer = GsvWriter(out, make_header(sequence, settings, up, fps, result.payload))
+                header = make_header(
+                    sequence, replace(settings, payload=report.payload), up, fps, result.payload
+                )
+                writer = GsvWriter(out, header)
                 report.first_gop_stages = dict(result.stages)
             writer.add_segment(result.payload, first_frame=first, n_frames=n_frames, base=back)
             _book(report, stages, n_frames, result)
@@ -169,30 +175,39 @@ def _jobs(
 ) -> Iterator[tuple[int, GopJob, int]]:
     """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
-    since_key = 0
+    since_key, first_rows = 0, True
     for first, frames, new_rows in cut_gops(sequence, gop_length(settings, fps)):
+        first_rows = first_rows and (first == 0 or not new_rows)
         since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not settings.share else since_key + 1
         keep = settings.share and since_key == 0 and first + len(frames) < len(sequence)
-        yield first, GopJob(frames, settings, cameras, check, keep_base=keep), since_key
+        job = GopJob(frames, settings, cameras, check, keep_base=keep, first_rows=first_rows)
+        yield first, job, since_key
 
 
 def _results(
-    jobs: Iterator[tuple[int, GopJob, int]], settings: EncodeSettings
+    jobs: Iterator[tuple[int, GopJob, int]], settings: EncodeSettings, fps: float, report: EncodeReport
 ) -> Iterator[tuple[int, int, GopResult, int]]:
-    """(first frame, frames, result, GOPs back to its base or 0) in order.
+    """(first frame, frames, result, GOPs back to its base or 0) in order. Notes the payload in `report`.
 
-    The first GOP finds lambda; the others depend on it and the GOP whose base they share, so their order in time
-    does not matter.
+    The first GOP finds lambda (and the payload); the others depend on it and the GOP whose base they share, so their
+    order in time does not matter.
     """
     first, job, _ = next(jobs)
-    lead = encode_gop(job)
+    if settings.payload == "auto":
+        choice = choose_payload(job, fps)
+        lead, report.payload, report.why = choice.result, choice.payload, choice.why
+        settings = replace(settings, payload=choice.payload)
+    else:
+        lead, report.payload = encode_gop(job), settings.payload
     yield first, len(job.frames), lead, 0
     sens = None if PRESET_EFFORT[settings.preset].sensitivity_every_gop else lead.sensitivity
     if settings.workers <= 1:
         key: GopResult = lead
         for at, j, back in jobs:
             result = encode_gop(
-                replace(j, lam=lead.lam, sensitivity=sens, shared=key.shared if back else None)
+                replace(
+                    j, settings=settings, lam=lead.lam, sensitivity=sens, shared=key.shared if back else None
+                )
             )
             key = result if back == 0 else key
             yield at, len(j.frames), result, back * result.on_shared
@@ -204,7 +219,8 @@ def _results(
         base.set_result(lead)
         for at, j, back in jobs:
             shared = base.result().shared if back else None
-            future = pool.submit(encode_gop, replace(j, lam=lead.lam, sensitivity=sens, shared=shared))
+            ready = replace(j, settings=settings, lam=lead.lam, sensitivity=sens, shared=shared)
+            future = pool.submit(encode_gop, ready)
             base = future if back == 0 else base
             waiting.append((at, len(j.frames), future, back))
             if len(waiting) > 2 * settings.workers:  # memory: a few GOPs, never the sequence

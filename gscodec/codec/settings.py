@@ -6,12 +6,21 @@ from dataclasses import dataclass
 
 from gscodec.base.errors import Misuse
 
-__all__ = ["DEFAULT_QUALITY", "EncodeSettings", "KERNELS", "PAYLOADS", "PRESETS", "target_psnr"]
+__all__ = [
+    "DEFAULT_PAYLOAD",
+    "DEFAULT_QUALITY",
+    "EncodeSettings",
+    "KERNELS",
+    "PAYLOADS",
+    "PRESETS",
+    "target_psnr",
+]
 
 PRESETS = ("fast", "balanced", "best")
-PAYLOADS = ("video", "compact")
+PAYLOADS = ("video", "compact", "auto")
 KERNELS = ("classic", "compensated")
 DEFAULT_QUALITY = 60.0
+DEFAULT_PAYLOAD = "video"
 MAX_GOP_FRAMES = 30
 
 
@@ -21,7 +30,7 @@ class EncodeSettings:
 
     quality: float = DEFAULT_QUALITY  # 0..100, see target_psnr
     preset: str = "balanced"
-    payload: str = "video"
+    payload: str = DEFAULT_PAYLOAD
     gop: int | None = None  # frames; None: one second or MAX_GOP_FRAMES, whichever is shorter
     fps: float | None = None  # None: the sequence's
     up: tuple[float, float, float] | None = None

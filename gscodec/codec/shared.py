@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gscodec.codec.decoder import Gop, part_centres
-from gscodec.codec.model.parts import fit_moves
+from gscodec.codec.model.parts import choose_moves
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks, attribute_tracks, spell
 from gscodec.codec.planes import Planes
@@ -39,7 +39,7 @@ def shared_tracks(frames: list[Splats], shared: SharedBase, *, use_gauge: bool) 
     centres = part_centres(shared.planes) if labels is not None else np.zeros((0, 3))
     moves = np.zeros((len(frames), 0, 3, 4))
     if labels is not None:
-        moves = fit_moves(means, base.world, labels, centres)
+        moves = choose_moves(means, logs, base.world, labels, centres)
     world, _ = spell(quats, logs, labels, moves, use_gauge, (base.quats, base.base[3:6].T))
     return Tracks(
         means, world, logs, logits, colours, {}, labels, moves, centres, base.world, frames[0].sh_degree

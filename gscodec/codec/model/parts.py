@@ -7,7 +7,7 @@ from numba import prange
 
 from gscodec.base.jit import njit
 
-__all__ = ["canonical_tracks", "fit_labels", "fit_moves"]
+__all__ = ["canonical_tracks", "choose_moves", "fit_labels", "fit_moves"]
 
 NEAREST = 6  # parts a slot may choose from
 ROUNDS = 10
@@ -38,8 +38,30 @@ def _reassign(means, ref, centres, moves, near, labels):
     return cost
 
 
-def fit_moves(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """(T, P, 3, 4) M | b: x_t = centre + M (ref - centre) + b. means (T, N, 3).
+def choose_moves(
+    means: np.ndarray, logs: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: np.ndarray
+) -> np.ndarray:
+    """`fit_moves`, keeping volumes where the Gaussians' own log scales (T, N, 3) do not follow the parts' growth.
+
+    Scales are told relative to their part: a part that grows under Gaussians that don't would move every scale.
+    """
+    moves = fit_moves(means, ref, labels, centres)
+    growth = np.log(np.linalg.det(moves[..., :3]))[:, labels] / 3
+    size = logs.mean(axis=2)
+    if (size - growth).var(axis=0).sum() <= size.var(axis=0).sum():
+        return moves
+    return fit_moves(means, ref, labels, centres, keep_volume=True)
+
+
+def fit_moves(
+    means: np.ndarray,
+    ref: np.ndarray,
+    labels: np.ndarray,
+    centres: np.ndarray,
+    *,
+    keep_volume: bool = False,
+) -> np.ndarray:
+    """(T, P, 3, 4) M | b: x_t = centre + M (ref - centre) + b. means (T, N, 3). `keep_volume`: det M = 1.
 
     M is the best similarity (Umeyama 1991) plus a ridge-fitted affine correction: a flat part's normal, which no
     affine fit determines, turns with the part, and M can be inverted.
@@ -66,6 +88,8 @@ def fit_moves(means: np.ndarray, ref: np.ndarray, labels: np.ndarray, centres: n
         u, stretch, vt = np.linalg.svd(m)
         stretch = np.clip(stretch, 1 / MAX_STRETCH, MAX_STRETCH)
         u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # no mirror images
+        if keep_volume:
+            stretch = stretch / np.prod(stretch, axis=1, keepdims=True) ** (1 / 3)
         m = (u * stretch[:, None, :]) @ vt
         moves[:, p, :, :3] = m
         moves[:, p, :, 3] = (

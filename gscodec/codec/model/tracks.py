@@ -11,7 +11,7 @@ import numpy as np
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import LUMA_CHROMA
 from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
-from gscodec.codec.model.parts import canonical_tracks, fit_labels, fit_moves
+from gscodec.codec.model.parts import canonical_tracks, choose_moves, fit_labels
 from gscodec.codec.model.shape import rotation_shifts
 from gscodec.splats.model import Splats
 
@@ -121,7 +121,7 @@ def make_tracks(
     if labels is not None:
         centres = np.stack([reference[labels == p].mean(0) for p in range(labels.max() + 1)])
         ref = means[len(frames) // 2]
-        moves = fit_moves(means, ref, labels, centres)
+        moves = choose_moves(means, logs, ref, labels, centres)
         reference = canonical_tracks(means, labels, centres, moves).mean(axis=0)
     world, spelled = spell(quats, logs, labels, moves, use_gauge)
     sens = _mean_sensitivity(sensitivities, spelled)
