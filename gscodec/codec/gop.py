@@ -166,7 +166,7 @@ def _encode_empty(job: GopJob) -> GopResult:
 
 
 def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
-    from gscodec.render.sensitivity import sensitivity
+    from gscodec.render.sensitivity import measure_sensitivity
 
     count = len(job.frames)
     if job.sensitivity is not None and len(job.sensitivity.logits) == len(job.frames[0]):
@@ -175,7 +175,12 @@ def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
     picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
     # Each frame has its own share of the cameras: more directions for the same work.
     return {
-        t: sensitivity(job.frames[t], job.cameras[i :: len(picks)], kernel=job.settings.kernel)
+        t: measure_sensitivity(
+            job.frames[t],
+            job.cameras[i :: len(picks)],
+            kernel=job.settings.kernel,
+            device=job.settings.device,
+        )
         for i, t in enumerate(picks)
     }
 

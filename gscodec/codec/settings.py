@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from gscodec.base.errors import Misuse
 
-__all__ = ["DEFAULT_QUALITY", "EncodeSettings", "KERNELS", "PAYLOADS", "PRESETS", "target_psnr"]
+__all__ = ["DEFAULT_QUALITY", "DEVICES", "EncodeSettings", "KERNELS", "PAYLOADS", "PRESETS", "target_psnr"]
 
 PRESETS = ("fast", "balanced", "best")
 PAYLOADS = ("video", "compact")
 KERNELS = ("classic", "compensated")
+DEVICES = ("cpu", "cuda")
 DEFAULT_QUALITY = 60.0
 MAX_GOP_FRAMES = 30
 
@@ -41,6 +42,7 @@ class EncodeSettings:
             ("preset", self.preset, PRESETS),
             ("payload", self.payload, PAYLOADS),
             ("kernel", self.kernel, KERNELS),
+            ("device", self.device, DEVICES),
         ):
             if value not in known:
                 raise Misuse(f"unknown {name}; known: {', '.join(known)}", **{name: value})
