@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace gs {
 
@@ -22,13 +23,13 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
-  T* get() { return data_; }
+  T* get() const { return data_; }
   size_t count() const { return count_; }
   void zero() { check(cudaMemset(data_, 0, count_ * sizeof(T))); }
   void from(const T* host, size_t count) {
     check(cudaMemcpy(data_, host, count * sizeof(T), cudaMemcpyHostToDevice));
   }
-  void to(T* host) { check(cudaMemcpy(host, data_, count_ * sizeof(T), cudaMemcpyDeviceToHost)); }
+  void to(T* host) const { check(cudaMemcpy(host, data_, count_ * sizeof(T), cudaMemcpyDeviceToHost)); }
 
  private:
   T* data_ = nullptr;
@@ -51,6 +52,47 @@ int guarded(Body body) {
     return static_cast<int>(cudaErrorMemoryAllocation);
   }
   return 0;
+}
+
+class Stopwatch {
+ public:
+  Stopwatch() {
+    check(cudaEventCreate(&start_));
+    check(cudaEventCreate(&stop_));
+  }
+  ~Stopwatch() {
+    cudaEventDestroy(start_);
+    cudaEventDestroy(stop_);
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+  // Milliseconds of one of `rounds` runs.
+  template <typename Body>
+  float time(Body body, int rounds) {
+    check(cudaEventRecord(start_));
+    for (int i = 0; i < rounds; i++) body();
+    check(cudaEventRecord(stop_));
+    check(cudaEventSynchronize(stop_));
+    float out = 0;
+    check(cudaEventElapsedTime(&out, start_, stop_));
+    return out / static_cast<float>(rounds);
+  }
+
+ private:
+  cudaEvent_t start_, stop_;
+};
+
+// times: milliseconds of `body`, which reads and writes `bytes` in all, and of a device copy that does (the floor).
+template <typename Body>
+void time_beside_copy(Body body, size_t bytes, float* times) {
+  constexpr int ROUNDS = 20;
+  const Buffer<unsigned char> from(bytes / 2), to(bytes / 2);
+  const auto copy = [&] { check(cudaMemcpyAsync(to.get(), from.get(), bytes / 2, cudaMemcpyDeviceToDevice)); };
+  Stopwatch watch;
+  copy();
+  times[0] = watch.time(body, ROUNDS);
+  times[1] = watch.time(copy, ROUNDS);
 }
 
 }  // namespace gs

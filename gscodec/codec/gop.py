@@ -234,7 +234,9 @@ def _search(
     """Encode what `make` gives at lambda, look, correct: a secant on log2 lambda."""
     want = target_psnr(job.settings.quality)
     tries = effort.first_tries if job.lam is None else effort.later_tries
-    tools = Tools(video=job.settings.payload == "video", preset=job.settings.preset)
+    tools = Tools(
+        video=job.settings.payload == "video", preset=job.settings.preset, device=job.settings.device
+    )
     seen: list[tuple[float, float]] = []
     best: tuple[float, EncodedGop, float, tuple[float, float]] | None = None
     for i in range(tries):

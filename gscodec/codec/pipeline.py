@@ -124,7 +124,8 @@ def encode_sequence(
     if len(sequence) == 0:
         raise BadInput("the sequence has no frames")
     if settings.device == "cuda":
-        cuda.load("sensitivity")  # built once, before any worker, and missed before any work
+        for name in ("pack", "sensitivity"):
+            cuda.load(name)  # built once, before any worker, and missed before any work
     start = time.perf_counter()
     up = settings.up or getattr(sequence, "up", None) or sequence[0].up
     fps = settings.fps or sequence.fps

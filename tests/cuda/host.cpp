@@ -1,4 +1,5 @@
 // The arithmetic of cuda/include on the CPU: the entry points of cuda/*.cu as plain loops around the shared functions.
+#include "gs_pack.h"
 #include "gs_sensitivity.h"
 
 extern "C" {
@@ -49,6 +50,33 @@ int gs_sensitivity(int64_t gaussians, int64_t tiles, int width, int height, cons
                    const double* opacity, const double* fade, const double* color, double* sums, int32_t* foreground) {
   host_sensitivity(gaussians, tiles, width, height, limits, starts, members, mean, conic, opacity, fade, color, sums,
                    foreground, 1 << 20);
+  return 0;
+}
+
+int gs_pack(const gs::Atlas* atlas, const gs::Levels* levels, int64_t planes, const int64_t* tiles,
+            const double* wanted, uint8_t* pictures, float*) {
+  const std::vector<int32_t> of_tiles = gs::planes_of_tiles(*atlas, planes, tiles);
+  for (int64_t at = 0; at < atlas->pictures * atlas->picture_bytes(); at++)
+    pictures[at] = static_cast<uint8_t>(levels->zero);
+  for (int64_t tile = 0; tile < atlas->tiles(); tile++)
+    for (int64_t place = 0; place < atlas->slots && of_tiles[static_cast<size_t>(tile)] >= 0; place++) {
+      const int cell = gs::cell_in_block(static_cast<int>(place % gs::BLOCK_CELLS));
+      const int64_t at = gs::block_at(*atlas, tile, place / gs::BLOCK_CELLS);
+      pictures[at + cell / gs::BLOCK * atlas->pitch() + cell % gs::BLOCK] =
+          gs::level_of(wanted[of_tiles[static_cast<size_t>(tile)] * atlas->slots + place], *levels);
+    }
+  return 0;
+}
+
+int gs_unpack(const gs::Atlas* atlas, const gs::Levels* levels, int64_t planes, const int64_t* tiles,
+              const uint8_t* pictures, int64_t* out, float*) {
+  for (int64_t p = 0; p < planes; p++)
+    for (int64_t place = 0; place < atlas->slots; place++) {
+      const int cell = gs::cell_in_block(static_cast<int>(place % gs::BLOCK_CELLS));
+      const int64_t at = gs::block_at(*atlas, tiles[p], place / gs::BLOCK_CELLS);
+      out[p * atlas->slots + place] =
+          pictures[at + cell / gs::BLOCK * atlas->pitch() + cell % gs::BLOCK] - levels->zero;
+    }
   return 0;
 }
 
