@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         _program(
             "chromium", "chromium", "google-chrome", remedy="only for the browser tests: apt install chromium"
         ),
-        _program("gpu", "nvidia-smi", remedy="not needed: this version computes on the CPU"),
+        _program("gpu", "nvidia-smi", remedy="only for --device cuda: NVIDIA's driver"),
     ]
     missing = [name for name, found, _ in checks if not found and name not in OPTIONAL]
     if args.json:

@@ -11,6 +11,7 @@ from gscodec.cli.common import add_json, note, print_json, refuse_existing, vect
 from gscodec.codec.settings import (
     DEFAULT_PAYLOAD,
     DEFAULT_QUALITY,
+    DEVICES,
     KERNELS,
     PAYLOADS,
     PRESETS,
@@ -44,7 +45,7 @@ def add(commands: Any) -> None:
         "--kernel", choices=KERNELS, default="classic", help="the kernel that the splats were trained for"
     )
     p.add_argument("--zone", metavar="FILE", help="cameras where viewers stand (JSON as views.json)")
-    p.add_argument("--device", choices=("cpu",), default="cpu", help="where to compute (this version: cpu)")
+    p.add_argument("--device", choices=DEVICES, default="cpu", help="where sensitivity is computed")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs encoded in parallel")
     p.add_argument("--force", action="store_true", help="replace the output")

@@ -86,6 +86,7 @@ class Tools:
     preset: str = "balanced"
     gain: int = 6
     qp: int = 18
+    device: str = "cpu"
 
 
 @dataclass
@@ -547,7 +548,9 @@ def _write_video(w: _Writer, coefs: list[np.ndarray], coder: Coder) -> None:
     wanted = np.stack(
         [gain * coefs[c][:, k - 1] / 2.0 ** planes.step_classes(c, groups[c]) for c, k in video]
     )
-    section, m.atlas, levels = write_planes(wanted, video, m.slots, w.tools.qp, w.tools.preset)
+    section, m.atlas, levels = write_planes(
+        wanted, video, m.slots, w.tools.qp, w.tools.preset, w.tools.device
+    )
     extra = np.round((wanted - levels) / gain).astype(np.int64)
     extra[np.abs(wanted - levels) < 1.5 * gain] = 0  # a step and a half is the video quantiser's own business
     at = np.nonzero(extra)

@@ -170,7 +170,8 @@ def _score(job: GopJob, tracks: Tracks, steps: Steps, check: _Check) -> float:
 
 
 def _tools(job: GopJob) -> Tools:
-    return Tools(video=job.settings.payload == "video", preset=job.settings.preset)
+    settings = job.settings
+    return Tools(video=settings.payload == "video", preset=settings.preset, device=settings.device)
 
 
 def _encode_empty(job: GopJob) -> GopResult:
@@ -185,7 +186,7 @@ def _encode_empty(job: GopJob) -> GopResult:
 
 
 def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
-    from gscodec.render.sensitivity import sensitivity
+    from gscodec.render.sensitivity import measure_sensitivity
 
     count = len(job.frames)
     if job.sensitivity is not None and job.first_rows:
@@ -194,7 +195,12 @@ def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
     picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
     # Each frame has its own share of the cameras: more directions for the same work.
     return {
-        t: sensitivity(job.frames[t], job.cameras[i :: len(picks)], kernel=job.settings.kernel)
+        t: measure_sensitivity(
+            job.frames[t],
+            job.cameras[i :: len(picks)],
+            kernel=job.settings.kernel,
+            device=job.settings.device,
+        )
         for i, t in enumerate(picks)
     }
 

@@ -119,12 +119,16 @@ def encode_sequence(
 
     `zone`: cameras where viewers stand (dicts as in scene.json); `progress(frames, note)` is called for each GOP.
     The same input, settings and seed give the same bytes whatever `settings.workers`.
-    Raises BadInput for bad frames, Misuse for settings that can't be.
+    Raises BadInput for bad frames, Misuse for settings that can't be, MissingDependency for `device` cuda without one.
     """
+    from gscodec.base import cuda
     from gscodec.container.writer import GsvWriter
 
     if len(sequence) == 0:
         raise BadInput("the sequence has no frames")
+    if settings.device == "cuda":
+        for name in ("pack", "sensitivity"):
+            cuda.load(name)  # built once, before any worker, and missed before any work
     start = time.perf_counter()
     up = settings.up or getattr(sequence, "up", None) or sequence[0].up
     fps = settings.fps or sequence.fps

@@ -31,7 +31,8 @@ from gscodec.codec.model.channels import (
     previous_channel,
 )
 from gscodec.codec.model.shape import rotation_shifts, weakest_axis
-from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, Model, atlas_geometry
+from gscodec.codec.payloads.atlas import Atlas, unpack_levels
+from gscodec.codec.segment import BASIS_EXPLICIT, MODE_CODED, Model
 
 __all__ = [
     "Planes",
@@ -309,28 +310,20 @@ def read_layout(data: bytes, slots: int) -> np.ndarray:
 
 
 def _read_video(model: Model, data: bytes, explicit: bool, planes: Planes, extra: np.ndarray) -> np.ndarray:
-    from gscodec.codec.payloads.video import LEVEL_ZERO, decode_luma, places_of, split_pictures
+    from gscodec.codec.payloads.video import decode_luma, split_pictures
 
-    video = model.video_planes()
-    channels = sorted({c for c, _ in video})
-    width, height, cols, rows, pages = atlas_geometry(model.slots, len(channels))
-    if model.atlas != (cols * width, rows * height + 2):
+    atlas = Atlas.of(model.slots, model.video_planes())
+    if model.atlas != atlas.size:
         raise BadInput(
             "atlas does not fit the slots", field="atlas", width=model.atlas[0], height=model.atlas[1]
         )
-    at, places = 0, places_of(model.slots)
+    at, places = 0, None
     if explicit:
-        places, at = places[read_layout(data, model.slots)], 4 * model.slots
-    units = split_pictures(data, at, max(k for _, k in video) * pages)
-    luma = decode_luma(units, *model.atlas)
+        places, at = atlas.places()[read_layout(data, model.slots)], 4 * model.slots
+    luma = decode_luma(split_pictures(data, at, atlas.pictures), *atlas.size)
     groups = channel_groups(model.sh_degree)
-    out = np.empty((len(video), model.slots), np.int64)
-    for p, (c, k) in enumerate(video):
-        page, tile = divmod(channels.index(c), cols * rows)
-        y, x = height * (tile // cols), width * (tile % cols)
-        plane = luma[(k - 1) * pages + page][y : y + height, x : x + width].reshape(-1)
-        level = plane[places].astype(np.int64) - LEVEL_ZERO
-        out[p] = (level + model.gain * extra[p]) << planes.step_classes(c, groups[c])
+    shift = np.stack([planes.step_classes(c, groups[c]) for c, _ in atlas.video])
+    out = (unpack_levels(luma, atlas, places) + model.gain * extra) << shift
     if np.abs(out).max(initial=0) > VALUE_LIMIT:
         raise BadInput("value out of range", section="video")
     return out

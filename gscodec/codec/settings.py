@@ -9,6 +9,7 @@ from gscodec.base.errors import Misuse
 __all__ = [
     "DEFAULT_PAYLOAD",
     "DEFAULT_QUALITY",
+    "DEVICES",
     "EncodeSettings",
     "KERNELS",
     "PAYLOADS",
@@ -19,6 +20,7 @@ __all__ = [
 PRESETS = ("fast", "balanced", "best")
 PAYLOADS = ("video", "compact", "auto")
 KERNELS = ("classic", "compensated")
+DEVICES = ("cpu", "cuda")
 DEFAULT_QUALITY = 60.0
 DEFAULT_PAYLOAD = "video"
 MAX_GOP_FRAMES = 30
@@ -50,6 +52,7 @@ class EncodeSettings:
             ("preset", self.preset, PRESETS),
             ("payload", self.payload, PAYLOADS),
             ("kernel", self.kernel, KERNELS),
+            ("device", self.device, DEVICES),
         ):
             if value not in known:
                 raise Misuse(f"unknown {name}; known: {', '.join(known)}", **{name: value})

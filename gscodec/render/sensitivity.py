@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,7 +35,7 @@ from gscodec.render.views import measured_directions, orbit
 from gscodec.render.zone import zone_cameras
 from gscodec.splats.model import Splats
 
-__all__ = ["Sensitivity", "sensitivity", "sensitivity_cameras"]
+__all__ = ["Sensitivity", "measure_sensitivity", "sensitivity", "sensitivity_cameras"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -119,8 +120,26 @@ def _accumulate(starts, members, mean, conic, opacity, fade, color, picture, mom
     return foreground
 
 
-def sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str = "classic") -> Sensitivity:
-    """Measure at `cameras`. Arrays of N; kernel as in `rasterize`."""
+Sums = tuple[F64, F64, int]  # moments (N, 21), weights (N,), foreground pixels of a view
+
+
+def measure_sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str, device: str) -> Sensitivity:
+    """Measure at `cameras` on a device, `cpu` or `cuda`; raises MissingDependency where it lacks what it needs."""
+    if device == "cuda":
+        from gscodec.render.cuda import sum_on_gpu
+
+        return sensitivity(splats, cameras, kernel=kernel, sums=sum_on_gpu)
+    return sensitivity(splats, cameras, kernel=kernel)
+
+
+def sensitivity(
+    splats: Splats,
+    cameras: list[Camera],
+    *,
+    kernel: str = "classic",
+    sums: Callable[[Projection, F64, Camera], Sums] | None = None,
+) -> Sensitivity:
+    """Measure at `cameras`. Arrays of N; kernel as in `rasterize`; sums: of one view, in place of the CPU's."""
     n, k = len(splats), splats.sh.shape[1]
     out = Sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
@@ -130,7 +149,7 @@ def sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str = "classic
     pixels = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
-        views = pool.map(lambda camera: _measure_view(splats, camera, kernel), cameras)
+        views = pool.map(lambda camera: _measure_view(splats, camera, kernel, sums or _sum_view), cameras)
         for camera, (p, moments, weights, seen) in zip(cameras, views, strict=True):
             pixels += seen
             _to_parameters(out, p, camera, axes, scales, moments, 1 / len(cameras))
@@ -138,16 +157,21 @@ def sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str = "classic
     return replace(out, pixels=pixels / len(cameras))
 
 
-def _measure_view(splats: Splats, camera: Camera, kernel: str) -> tuple[Projection, F64, F64, int]:
-    n = len(splats)
+def _measure_view(
+    splats: Splats, camera: Camera, kernel: str, sums: Callable[[Projection, F64, Camera], Sums]
+) -> tuple[Projection, F64, F64, int]:
     p = project(splats, camera, kernel)
+    return p, *sums(p, _fade(splats, p), camera)
+
+
+def _sum_view(p: Projection, fade: F64, camera: Camera) -> Sums:
     with DRAWING:
         picture = draw(p, camera).astype(np.float64)
-    moments, weights = np.zeros((n, PAIRS)), np.zeros(n)
+    moments, weights = np.zeros((len(fade), PAIRS)), np.zeros(len(fade))
     seen = _accumulate(
-        p.starts, p.members, p.mean, p.conic, p.opacity, _fade(splats, p), p.color, picture, moments, weights
+        p.starts, p.members, p.mean, p.conic, p.opacity, fade, p.color, picture, moments, weights
     )  # fmt: skip
-    return p, moments, weights, int(seen)
+    return moments, weights, int(seen)
 
 
 def _fade(splats: Splats, p: Projection) -> F64:

@@ -14,21 +14,16 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from gscodec.base.errors import BadInput, Truncated
-from gscodec.codec.segment import atlas_geometry, read_uv, uv
+from gscodec.codec.payloads.atlas import LEVEL_MAX, LEVEL_MIN, Atlas, pack_levels, unpack_levels
+from gscodec.codec.segment import read_uv, uv
 
 __all__ = [
-    "LEVEL_MAX",
-    "LEVEL_MIN",
-    "LEVEL_ZERO",
     "decode_luma",
     "encode_luma",
     "join_pictures",
-    "places_of",
     "split_pictures",
     "write_planes",
 ]
-
-LEVEL_MIN, LEVEL_ZERO, LEVEL_MAX = 16, 126, 235  # every browser's way to luma keeps these apart (SPEC.md 5.9)
 
 # 8x8 transforms blur noise planes; trellis and subme 9 gain 1 %; psy and AQ would spend bits on looks.
 X264 = (
@@ -38,18 +33,6 @@ X264 = (
 X264_PRESETS = {"fast": "superfast", "balanced": "slow", "best": "slower"}
 X264_EXTRA = {"fast": "", "balanced": ":trellis=2:subme=9", "best": ":trellis=2:subme=10"}
 SEI, AUD = 6, 9  # NAL types without picture data
-
-
-def places_of(slots: int) -> np.ndarray:
-    """int64 (N,): raster index in the plane of each place 0..N-1: 16 x 16 blocks, Z-order inside, snake rows."""
-    width = atlas_geometry(slots, 1)[0]
-    p = np.arange(slots, dtype=np.int64)
-    block, inner = p >> 8, p & 255
-    x = sum((((inner >> (2 * b)) & 1) << b) for b in range(4))
-    y = sum((((inner >> (2 * b + 1)) & 1) << b) for b in range(4))
-    row, col = np.divmod(block, width // 16)
-    col = np.where(row % 2 == 1, width // 16 - 1 - col, col)
-    return np.asarray((row * 16 + y) * width + col * 16 + x, dtype=np.int64)
 
 
 def _strip(unit: bytes) -> bytes:
@@ -122,30 +105,19 @@ def _luma(frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
 
 
 def write_planes(
-    wanted: np.ndarray, video: list[tuple[int, int]], slots: int, qp: int, preset: str
+    wanted: np.ndarray, video: list[tuple[int, int]], slots: int, qp: int, preset: str, device: str
 ) -> tuple[bytes, tuple[int, int], np.ndarray]:
-    """(VIDEO section, atlas size, decoded levels - 126) of planes `wanted` (planes, N) float64 in luma levels."""
-    channels = sorted({c for c, _ in video})
-    width, height, cols, rows, pages = atlas_geometry(slots, len(channels))
-    atlas = (cols * width, rows * height + 2)
-    places = places_of(slots)
-    k_max = max(k for _, k in video)
-    pictures = np.full((k_max * pages, atlas[1], atlas[0]), LEVEL_ZERO, np.uint8)
-    levels = np.clip(np.round(wanted + LEVEL_ZERO), LEVEL_MIN, LEVEL_MAX).astype(np.uint8)
+    """(VIDEO section, atlas size, decoded levels - 126) of planes `wanted` (planes, N) float64 in luma levels.
 
-    def tile(pictures: np.ndarray, c: int, k: int) -> np.ndarray:
-        page, at = divmod(channels.index(c), cols * rows)
-        y, x = height * (at // cols), width * (at % cols)
-        return pictures[(k - 1) * pages + page, y : y + height, x : x + width]
+    device: `cpu` or `cuda`, for packing and unpacking; the result is the same.
+    """
+    from gscodec.codec.payloads.cuda import pack_on_gpu, unpack_on_gpu
 
-    for p, (c, k) in enumerate(video):
-        plane = np.full(width * height, LEVEL_ZERO, np.uint8)
-        plane[places] = levels[p]
-        tile(pictures, c, k)[:] = plane.reshape(height, width)
-    units = encode_luma(pictures, *atlas, qp=qp, preset=preset)
-    decoded = np.stack(decode_luma(units, *atlas))
-    got = [tile(decoded, c, k).reshape(-1)[places] for c, k in video]
-    return join_pictures(units), atlas, np.stack(got).astype(np.int64) - LEVEL_ZERO
+    pack, unpack = (pack_on_gpu, unpack_on_gpu) if device == "cuda" else (pack_levels, unpack_levels)
+    atlas = Atlas.of(slots, video)
+    units = encode_luma(pack(wanted, atlas), *atlas.size, qp=qp, preset=preset)
+    decoded = np.stack(decode_luma(units, *atlas.size))
+    return join_pictures(units), atlas.size, unpack(decoded, atlas)
 
 
 def join_pictures(units: list[bytes]) -> bytes:
