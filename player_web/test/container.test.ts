@@ -77,7 +77,7 @@ function kindOf(error: unknown): string {
   throw error;
 }
 
-const row = (e: SegmentEntry) => [e.rung, e.gop, e.firstFrame, e.nFrames, e.offset, e.length, e.crc];
+const row = (e: SegmentEntry) => [e.rung, e.gop, e.firstFrame, e.nFrames, e.offset, e.length, e.crc, e.base];
 const byPlace = (rows: (number | undefined)[][]) => rows.map((r) => JSON.stringify(r)).sort();
 
 function plainCrc(bytes: Uint8Array): number {
