@@ -53,7 +53,9 @@ def written(
             writer.add_chunk(kind, payload)
         for i, (rung, first, n_frames) in enumerate(segments):
             base = bases[i] if bases else 0
-            writer.add_segment(body(i, 20 + 9 * i), rung=rung, first_frame=first, n_frames=n_frames, base=base)
+            writer.add_segment(
+                body(i, 20 + 9 * (i % 12)), rung=rung, first_frame=first, n_frames=n_frames, base=base
+            )
         writer.finish()
         return path.read_bytes()
 

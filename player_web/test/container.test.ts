@@ -121,7 +121,7 @@ for (const name of OK) {
       got.rungs,
       header.rungs.map(({ id, payload, codecs, slots }) => ({ id, payload, codecs, slots })),
     );
-    const rows = growing ? segments.map((s) => [...s.slice(0, 6), -1]) : segments;
+    const rows = growing ? segments.map((s) => [...s.slice(0, 6), -1, s[7] ?? 0]) : segments;
     assert.deepEqual(byPlace(opened.index.map(row)), byPlace(rows));
     assert.deepEqual(parseHeader(bytes), got);
   });
