@@ -1,7 +1,7 @@
 """Writes vectors/container: small .gsv files with what readers must find in them, and damaged ones with the errors' kinds.
 
 Run from the repository's root: python -m spec.make_vectors. Beside each ok/NAME.gsv lies NAME.json: the header's known
-fields and the segments (rung, GOP, first frame, frames, offset, length, CRC-32C); growing_* are files being written.
+fields and the segments (rung, GOP, first frame, frames, offset, length, CRC-32C, base); growing_* are files being written.
 bad/verdicts.json has three verdicts a file, null (read) or the kind of error: `in_order` (every byte, first to last, to
 a finished file's end), `by_footer` (header and index of a finished file, by its last bytes), `player` (front first, then
 the end, then chunk by chunk; `damaged` are GOPs that fail only when fetched). What segments hold is noise here.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -40,27 +40,34 @@ def body(i: int, length: int = 24) -> bytes:
 
 
 def written(
-    header: Header, segments: list[tuple[int, int, int]], extras: dict[bytes, bytes] | None = None
+    header: Header,
+    segments: list[tuple[int, int, int]],
+    extras: dict[bytes, bytes] | None = None,
+    bases: Sequence[int] = (),
 ) -> bytes:
-    """A finished file by the writer; segments are (rung, first frame, frames)."""
+    """A finished file by the writer; segments are (rung, first frame, frames), `bases` their distances, else 0."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.gsv"
         writer = GsvWriter(path, header)
         for kind, payload in (extras or {}).items():
             writer.add_chunk(kind, payload)
         for i, (rung, first, n_frames) in enumerate(segments):
-            writer.add_segment(body(i, 20 + 9 * i), rung=rung, first_frame=first, n_frames=n_frames)
+            base = bases[i] if bases else 0
+            writer.add_segment(
+                body(i, 20 + 9 * (i % 12)), rung=rung, first_frame=first, n_frames=n_frames, base=base
+            )
         writer.finish()
         return path.read_bytes()
 
 
-def index_bytes(*rungs: tuple[int, list[tuple[int, int, int, int, int, int]]], version: int = 1) -> bytes:
-    """INDX before compression, from the numbers as they stand in the file."""
+def index_bytes(*rungs: tuple[int, list[tuple[int, ...]]], version: int = 2) -> bytes:
+    """INDX before compression, from the numbers as they stand in the file; an entry's seventh, base, is 0 if not told."""
     out = bytes([version]) + uv(len(rungs))
     for rung, entries in rungs:
         out += uv(rung) + uv(len(entries))
-        for gop, first, n_frames, offset, length, crc in entries:
+        for gop, first, n_frames, offset, length, crc, *base in entries:
             out += uv(gop) + uv(first) + uv(n_frames) + uv(offset) + uv(length) + struct.pack("<I", crc)
+            out += uv(*(base or [0])) if version > 1 else b""
     return out
 
 
@@ -80,16 +87,21 @@ def assembled(*, head: bytes | None = None, index: bytes | None = None, middle: 
     return before + table + footer(len(before), len(before) + len(table) + 36)
 
 
-def two_segments(gops: tuple[int, int] = (0, 1)) -> bytes:
-    return write_segment_chunk(body(0), 0, gops[0], 0, 2) + write_segment_chunk(body(1), 0, gops[1], 2, 2)
+def two_segments(gops: tuple[int, int] = (0, 1), base: int = 0) -> bytes:
+    """`base`: of the second."""
+    first = write_segment_chunk(body(0), 0, gops[0], 0, 2)
+    return first + write_segment_chunk(body(1), 0, gops[1], 2, 2, base)
 
 
-def fitting_index(start: int, gaps: tuple[int, int] = (0, 0), copies: int = 1) -> bytes:
-    """The index of two segments that follow `copies` of it from `start` on."""
+def fitting_index(start: int, gaps: tuple[int, int] = (0, 0), copies: int = 1, base: int = 0) -> bytes:
+    """The index of two segments that follow `copies` of it from `start` on; `base`: of the second."""
     packed = b""
     while True:
         first = start + copies * (12 + len(packed)) + 26
-        entries = [(gaps[0], 0, 2, first, 24, crc32c(body(0))), (gaps[1], 0, 2, 30, 24, crc32c(body(1)))]
+        entries: list[tuple[int, ...]] = [
+            (gaps[0], 0, 2, first, 24, crc32c(body(0))),
+            (gaps[1], 0, 2, 30, 24, crc32c(body(1)), base),
+        ]
         before, packed = packed, zip_bytes(index_bytes((0, entries)))
         if not copies or len(packed) == len(before):
             return packed
@@ -126,6 +138,14 @@ def ok_vectors() -> Iterator[tuple[str, bytes]]:
     yield "rung_cut_short", (written(two, [(0, 0, 10), (3, 0, 10), (0, 10, 5)]))
     yield "hole_in_frames", (written(HEADER, [(0, 30, 30), (0, 90, 30)]))
     yield "late_frames", (written(HEADER, [(0, 2**48 - 65535, 65535)]))
+    five = [(0, 10 * i, 10) for i in range(5)]
+    yield "shared_base", written(HEADER, five, bases=(0, 1, 2, 0, 1))
+    rung_by_rung = [(0, 0, 10), (3, 0, 10), (0, 10, 5), (3, 10, 5)]
+    yield "shared_base_of_one_rung", written(two, rung_by_rung, bases=(0, 0, 0, 1))
+    far = [(0, i, 1) for i in range(132)]
+    yield "shared_base_far_back", written(HEADER, far, bases=[*range(131), 130])
+    # Of a container's readers, none looks whether the base that is named is there and its segment's own (3.2).
+    yield "shared_base_of_a_sharer", written(HEADER, five[:3], bases=(0, 1, 1))
     yield "further_chunks", (written(HEADER, plain, {b"meta": b"{}", b"xown": b"\0", b"zzzz": b""}))
     yield "many_gops", (written(HEADER, [(0, 2 * i, 2) for i in range(40)]))
     yield "assembled", (assembled())
@@ -146,7 +166,11 @@ def ok_vectors() -> Iterator[tuple[str, bytes]]:
     front += two_segments()
     table = write_chunk(b"INDX", fitting_index(len(front) - len(two_segments()), copies=0))
     yield "index_at_end_only", front + table + footer(len(front), len(front) + len(table) + 36)
+    front = MAGIC + write_chunk(b"HEAD", write_header(HEADER))
+    lost = fitting_index(len(front), (4, 2), base=2)
+    yield "shared_base_lost", assembled(index=lost, middle=two_segments((4, 7), 2))
     yield "growing", growing(two_segments())
+    yield "growing_shared_base", growing(two_segments(base=1))
     yield "growing_torn", growing(two_segments(), two_segments()[:50])
     yield "growing_without_segments", growing()
 
@@ -166,12 +190,14 @@ def bad_files() -> Iterator[tuple[str, Vector]]:
     yield "magic_cut", every(MAGIC[:5], "truncated")
     yield "magic_of_png", every(b"\x89PNG\r\n\x1a\n" + good[8:], "bad")
     yield "magic_through_text_mode", every(good.replace(b"\r\n", b"\n"), "bad")
-    yield "later_major_version", every(MAGIC[:7] + b"\2" + good[8:], "unsupported")
+    yield "earlier_major_version", every(version_1(), "unsupported")
+    yield "later_major_version", every(MAGIC[:7] + b"\3" + good[8:], "unsupported")
+    yield "closing_magic_of_version_1", Vector(good[:-1] + b"\1", "unsupported", "truncated")
     yield "header_cut", every(good[:60], "truncated")
     yield "segment_cut", Vector(good[: first + 40], "truncated", "truncated", None, [0, 1])
     yield "second_index_missing", Vector(good[: first + 108], "truncated", "truncated")
     yield "closing_magic_cut", Vector(good[:-1], "truncated", "truncated")
-    yield "closing_magic_changed", Vector(good[:-1] + b"\2", "unsupported", "truncated")
+    yield "closing_magic_changed", Vector(good[:-1] + b"\3", "unsupported", "truncated")
     yield "closing_magic_missing", Vector(good[:-8], "truncated", "truncated")
     yield "bytes_behind_the_end", Vector(good + b"\0", "bad", "truncated")
     yield "header_not_first", every(MAGIC + two_segments() + footer(8, 8 + 108 + 36), "bad")
@@ -181,6 +207,21 @@ def bad_files() -> Iterator[tuple[str, Vector]]:
     yield "last_index_checksum", Vector(changed(good, len(good) - 38, b"\0\1"), "bad")
     yield "footer_checksum", Vector(changed(good, len(good) - 10, b"\0\1"), "bad", "bad")
     yield "footer_type", Vector(assembled_end(b"free", struct.pack("<QQ", 0, 0)), "bad", "bad")
+
+
+def version_1() -> bytes:
+    """A finished file as the first version had it: no base in the index, flags (0) in its place in a segment's head."""
+    head = write_chunk(b"HEAD", write_header(Header(generator="vectors", version=(1, 0))))
+    start, size = len(MAGIC) + len(head), 0
+    while True:
+        entries = [(0, 0, 2, start + size + 26, 24, crc32c(body(0))), (0, 0, 2, 30, 24, crc32c(body(1)))]
+        table = write_chunk(b"INDX", zip_bytes(index_bytes((0, entries), version=1)))
+        if len(table) == size:
+            break
+        size = len(table)
+    before = MAGIC + head + table + two_segments()
+    whole = before + table + footer(len(before), len(before) + len(table) + 36)
+    return whole[:7] + b"\1" + whole[8:-1] + b"\1"
 
 
 def assembled_end(kind: bytes, payload: bytes) -> bytes:
@@ -204,7 +245,8 @@ def bad_chunks() -> Iterator[tuple[str, Vector]]:
     beyond = growing(b"meta" + struct.pack("<I", 5000) + bytes(50))
     yield "chunk_length_beyond_file", Vector(beyond, "truncated", "truncated")
     for name, payload, kind in (
-        ("flags", struct.pack("<HHIQH", 0, 1, 0, 0, 2) + body(0), "unsupported"),
+        ("base_before_first", struct.pack("<HHIQH", 0, 1, 0, 0, 2) + body(0), "bad"),
+        ("base_before_first_later", struct.pack("<HHIQH", 0, 8, 7, 0, 2) + body(0), "bad"),
         ("no_frames", struct.pack("<HHIQH", 0, 0, 0, 0, 0) + body(0), "bad"),
         ("frames_overflow", struct.pack("<HHIQH", 0, 0, 0, 2**48 - 1, 2) + body(0), "bad"),
         ("frames_overflow_64", struct.pack("<HHIQH", 0, 0, 0, 2**64 - 1, 2) + body(0), "bad"),
@@ -294,11 +336,16 @@ def bad_indexes() -> Iterator[tuple[str, Vector]]:
     one = (0, 0, 2, 300, 24, 7)
     for name, data, kind in (
         ("empty", b"", "truncated"),
-        ("later_version", index_bytes((0, [one]), version=2), "unsupported"),
-        ("cut", index_bytes((0, [one]))[:-1], "truncated"),
+        ("earlier_version", index_bytes((0, [one]), version=1), "unsupported"),
+        ("later_version", index_bytes((0, [one]), version=3), "unsupported"),
+        ("cut", index_bytes((0, [one]))[:-2], "truncated"),
         ("left_over", index_bytes((0, [one])) + b"\0", "bad"),
-        ("long_number", b"\1" + b"\x80" * 7 + b"\1", "bad"),
-        ("number_over_2_48", b"\1" + uv(2**48 + 1), "bad"),
+        ("base_before_first", index_bytes((0, [(*one, 1)])), "bad"),
+        ("base_before_first_later", index_bytes((0, [one, (0, 0, 2, 26, 24, 7, 2)])), "bad"),
+        ("base_over_2_48", index_bytes((0, [(*one, 2**48 + 1)])), "bad"),
+        ("base_missing", index_bytes((0, [one]))[:-1], "truncated"),
+        ("long_number", b"\2" + b"\x80" * 7 + b"\1", "bad"),
+        ("number_over_2_48", b"\2" + uv(2**48 + 1), "bad"),
         ("no_frames", index_bytes((0, [(0, 0, 0, 300, 24, 7)])), "bad"),
         ("too_many_frames", index_bytes((0, [(0, 0, 65536, 300, 24, 7)])), "bad"),
         ("gop_2_32", index_bytes((0, [(2**32, 0, 2, 300, 24, 7)])), "bad"),
@@ -307,7 +354,7 @@ def bad_indexes() -> Iterator[tuple[str, Vector]]:
         ("segment_too_long", index_bytes((0, [(0, 0, 1, 300, 2**28 + 1, 7)])), "limit"),
         ("rung_twice", index_bytes((0, [one]), (0, [one])), "bad"),
         ("rung_65536", index_bytes((65536, [one])), "bad"),
-        ("too_many_entries", b"\1\1\0" + uv(2**19 + 1), "limit"),
+        ("too_many_entries", b"\2\1\0" + uv(2**19 + 1), "limit"),
     ):
         yield f"index_{name}", Vector(assembled(index=zip_bytes(data)), kind, kind)
     yield "index_not_zstd", Vector(assembled(index=b"\1\0"), "bad", "bad")

@@ -35,7 +35,7 @@ def check(condition: bool, what: str, kind: str = "bad") -> None:
 
 # 2 The file
 
-MAGIC = bytes([0x89, 0x47, 0x53, 0x56, 0x0D, 0x0A, 0x1A, 0x01])
+MAGIC = bytes([0x89, 0x47, 0x53, 0x56, 0x0D, 0x0A, 0x1A, 0x02])
 KNOWN = ("HEAD", "SEGM", "INDX", "FOOT")
 FOOTER = 8 + 16 + 4 + len(MAGIC)  # the FOOT chunk and the closing magic
 
@@ -167,16 +167,17 @@ class Entry:
     offset: int
     length: int
     crc: int
+    base: int
 
 
 def read_segment(payload: bytes, offset: int) -> tuple[Entry, bytes]:
     """`offset`: of the payload in the file."""
     check(len(payload) >= 18, "segment head", "truncated")
-    rung, flags, gop, first, n_frames = struct.unpack_from("<HHIQH", payload)
-    check(flags == 0, "segment flags", "unsupported")
+    rung, base, gop, first, n_frames = struct.unpack_from("<HHIQH", payload)
+    check(base <= gop, "base before the first segment")
     check(n_frames > 0 and first + n_frames <= MAX_FRAME, "frames of a segment")
     body = payload[18:]
-    return Entry(rung, gop, first, n_frames, offset + 18, len(body), crc32c(body)), body
+    return Entry(rung, gop, first, n_frames, offset + 18, len(body), crc32c(body), base), body
 
 
 # 3.3 INDX
@@ -204,7 +205,7 @@ class Numbers:
 
 def read_index(payload: bytes) -> list[Entry]:
     n = Numbers(unzip(payload))
-    check(n.take(1)[0] == 1, "index version", "unsupported")
+    check(n.take(1)[0] == 2, "index version", "unsupported")
     entries: list[Entry] = []
     rungs: list[int] = []
     for _ in range(n.uv()):
@@ -220,9 +221,9 @@ def read_index(payload: bytes) -> list[Entry]:
             frame, end = first + n_frames, offset + length
             check(1 <= n_frames <= 65535 and gop < 2**32 and frame <= MAX_FRAME and end <= MAX_FRAME, "entry")
             check(length <= MAX_CHUNK, "segment length", "limit")
-            entries.append(
-                Entry(rung, gop, first, n_frames, offset, length, struct.unpack("<I", n.take(4))[0])
-            )
+            crc, base = struct.unpack("<I", n.take(4))[0], n.uv()
+            check(base <= gop, "base before the first segment")
+            entries.append(Entry(rung, gop, first, n_frames, offset, length, crc, base))
             gop += 1
     check(n.at == len(n.data), "bytes left over in the index")
     return entries

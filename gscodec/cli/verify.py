@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from gscodec.cli.common import add_json, print_json
@@ -15,11 +17,17 @@ def add(commands: Any) -> None:
     p.set_defaults(run=run)
 
 
+def _decoder() -> Callable[[bytes, bytes | None], int]:
+    from gscodec.codec.decoder import decode_base, decode_segment
+
+    planes = lru_cache(maxsize=1)(decode_base)  # neighbours share one base
+    return lambda payload, base: decode_segment(payload, base=planes(base) if base else None).n_frames
+
+
 def run(args: argparse.Namespace) -> int:
-    from gscodec.codec.decoder import decode_segment
     from gscodec.container.check import verify
 
-    report = verify(args.input, lambda payload: decode_segment(payload).n_frames)
+    report = verify(args.input, _decoder())
     if args.json:
         print_json(
             {

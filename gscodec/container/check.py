@@ -28,7 +28,10 @@ from gscodec.container.index import SegmentEntry
 from gscodec.container.reader import DamageEvent, EndEvent, HeaderEvent, IndexEvent, Reader, SegmentEvent
 from gscodec.container.writer import GsvWriter
 
-__all__ = ["RepairReport", "VerifyReport", "repair", "verify"]
+__all__ = ["Decode", "RepairReport", "VerifyReport", "repair", "verify"]
+
+# The number of frames of a segment, from its bytes and those of the segment whose base it shares, where it does.
+Decode = Callable[[bytes, bytes | None], int]
 
 FEED_BYTES = 1 << 20
 REPAIR_WORK = (
@@ -49,7 +52,7 @@ class VerifyReport:
 @dataclass
 class RepairReport:
     """What was saved. Lost frames: holes between segments, and the end where the header knows it.
-    Skipped bytes: those outside whole chunks, and whole segments that another one overlaps."""
+    Skipped bytes: those outside whole chunks, and whole segments that another one overlaps or whose base is lost."""
 
     segments: int = 0
     frames: int = 0
@@ -57,14 +60,16 @@ class RepairReport:
     skipped_bytes: int = 0
 
 
-def verify(path: str | Path, decode: Callable[[bytes], int] | None = None) -> VerifyReport:
-    """Check every checksum, both indexes against the segments, the frames for holes, and, with `decode` (segment
-    bytes to number of frames), that every segment decodes. Damage goes into the report; no file at all raises."""
+def verify(path: str | Path, decode: Decode | None = None) -> VerifyReport:
+    """Check every checksum, both indexes against the segments, the frames for holes, that the bases that segments
+    share are there, and, with `decode`, that every segment decodes. Damage goes into the report; no file at all
+    raises."""
     report = VerifyReport()
     path = Path(path)
     if not path.is_file():
         raise BadInput("no such file", file=str(path))
     seen: list[SegmentEntry] = []
+    own: dict[tuple[int, int], SegmentEntry] = {}
     indexes: list[list[SegmentEntry]] = []
     header: Header | None = None
     try:
@@ -72,8 +77,8 @@ def verify(path: str | Path, decode: Callable[[bytes], int] | None = None) -> Ve
             if isinstance(event, HeaderEvent):
                 header = event.header
             elif isinstance(event, SegmentEvent):
+                _check_segment(path, event, own, decode, report)
                 seen.append(event.entry)
-                _try_decode(event, decode, report)
             elif isinstance(event, IndexEvent):
                 indexes.append(event.entries)
             elif isinstance(event, DamageEvent):
@@ -96,11 +101,28 @@ def _events(path: Path) -> Iterator[object]:
     reader.close()
 
 
-def _try_decode(event: SegmentEvent, decode: Callable[[bytes], int] | None, report: VerifyReport) -> None:
+def _check_segment(
+    path: Path,
+    event: SegmentEvent,
+    own: dict[tuple[int, int], SegmentEntry],
+    decode: Decode | None,
+    report: VerifyReport,
+) -> None:
+    """`own`: the segments so far that have their own base, by rung and GOP; this one is added."""
+    entry, base = event.entry, None
+    if entry.base:
+        base = own.get((entry.rung, entry.gop - entry.base))
+        if base is None:
+            report.problems.append(
+                f"segment {entry.gop} needs the base of segment {entry.gop - entry.base}, which is lost or has none"
+            )
+            return
+    else:
+        own[_place(entry)] = entry
     if decode is None:
         return
     try:
-        frames = decode(event.payload)
+        frames = decode(event.payload, _read_again(path, base) if base else None)
     except GscodecError as error:
         report.problems.append(f"segment {event.entry.gop} does not decode: {error}")
         return
@@ -108,6 +130,12 @@ def _try_decode(event: SegmentEvent, decode: Callable[[bytes], int] | None, repo
         report.problems.append(
             f"segment {event.entry.gop} has {frames} frames, its head says {event.entry.n_frames}"
         )
+
+
+def _read_again(path: Path, entry: SegmentEntry) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(entry.offset)
+        return file.read(entry.length)
 
 
 def _place(entry: SegmentEntry) -> tuple[int, int]:
@@ -135,12 +163,12 @@ def _check_tables(
 
 @dataclass
 class _Whole:
-    """What a scan found. A segment: (GOP's first frame, frames, offset, length) by rung."""
+    """What a scan found. A segment: (first frame, frames, offset, length, GOP, base) by rung."""
 
     header: Header | None = None
     frames: int = 0
     extras: list[tuple[bytes, int, int]] = field(default_factory=list)
-    segments: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    segments: dict[int, list[tuple[int, int, int, int, int, int]]] = field(default_factory=dict)
 
 
 def repair(source: str | Path, target: str | Path) -> RepairReport:
@@ -180,15 +208,20 @@ def _write(writer: GsvWriter, whole: _Whole, data: mmap.mmap, report: RepairRepo
     for kind, offset, length in whole.extras:
         writer.add_chunk(kind, data[offset : offset + length])
     for rung, places in sorted(whole.segments.items()):
-        end = 0
-        for first, n_frames, offset, length in sorted(places):
-            if first < end:
+        end = saved = 0
+        bases: dict[int, int] = {}  # the new GOP number of a segment with its own base, by the old one
+        for first, n_frames, offset, length, gop, back in sorted(places):
+            if first < end or (back and gop - back not in bases):
                 report.skipped_bytes += length
                 continue
-            writer.add_segment(
-                data[offset : offset + length], rung=rung, first_frame=first, n_frames=n_frames
-            )
-            end = first + n_frames
+            payload = data[offset : offset + length]
+            base = saved - bases[gop - back] if back else 0
+            writer.add_segment(payload, rung=rung, first_frame=first, n_frames=n_frames, base=base)
+            if not back:
+                bases[gop] = saved
+            end, saved = first + n_frames, saved + 1
+    if not writer.entries:
+        raise BadInput("beyond repair: no whole segment has its base")
     writer.finish()
 
 
@@ -201,9 +234,9 @@ def _scan(data: mmap.mmap, report: RepairReport) -> _Whole:
                 whole.header = read_header(payload)
                 whole.frames = max(whole.frames, whole.header.frames)
             elif kind == SEGM:
-                rung, _, first, n_frames, _ = read_segment_head(payload, at)
+                rung, gop, first, n_frames, base = read_segment_head(payload, at)
                 skip = SEGMENT_HEAD.size
-                place = first, n_frames, offset + skip, len(payload) - skip
+                place = first, n_frames, offset + skip, len(payload) - skip, gop, base
                 whole.segments.setdefault(rung, []).append(place)
             elif not is_critical(kind) and kind != FREE:
                 whole.extras.append((kind, offset, len(payload)))

@@ -78,7 +78,7 @@ class GsvWriter:
                 "segments of a rung must come in order of frames", rung=rung, first_frame=first_frame
             )
         gop = last.gop + 1 if last else 0
-        if not 0 <= base <= gop:
+        if not 0 <= base <= min(gop, 0xFFFF):
             raise Misuse("a base lies among the earlier segments", rung=rung, gop=gop, base=base)
         at = self._write(write_segment_chunk(payload, rung, gop, first_frame, n_frames, base))
         offset = at + CHUNK_HEAD.size + SEGMENT_HEAD.size

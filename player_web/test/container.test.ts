@@ -77,7 +77,7 @@ function kindOf(error: unknown): string {
   throw error;
 }
 
-const row = (e: SegmentEntry) => [e.rung, e.gop, e.firstFrame, e.nFrames, e.offset, e.length, e.crc];
+const row = (e: SegmentEntry) => [e.rung, e.gop, e.firstFrame, e.nFrames, e.offset, e.length, e.crc, e.base];
 const byPlace = (rows: (number | undefined)[][]) => rows.map((r) => JSON.stringify(r)).sort();
 
 function plainCrc(bytes: Uint8Array): number {
@@ -121,7 +121,7 @@ for (const name of OK) {
       got.rungs,
       header.rungs.map(({ id, payload, codecs, slots }) => ({ id, payload, codecs, slots })),
     );
-    const rows = growing ? segments.map((s) => [...s.slice(0, 6), -1]) : segments;
+    const rows = growing ? segments.map((s) => [...s.slice(0, 6), -1, s[7] ?? 0]) : segments;
     assert.deepEqual(byPlace(opened.index.map(row)), byPlace(rows));
     assert.deepEqual(parseHeader(bytes), got);
   });

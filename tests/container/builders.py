@@ -14,7 +14,7 @@ from tests.codec.builders import make_frames, make_tracks_of
 
 def segment_bytes(n: int = 40, frames: int = 3, seed: int = 0, video: bool = False) -> bytes:
     tracks = make_tracks_of(make_frames(n, frames, seed=seed, moving=not video, jitter=0.002 * video))
-    return encode_tracks(tracks, sensitive_steps(tracks, 0.3), Tools(video=video)).payload
+    return encode_tracks(tracks, sensitive_steps(tracks, 0.3), tools=Tools(video=video)).payload
 
 
 def write_file(path: Path, segments: list[tuple[bytes, int]]) -> bytes:

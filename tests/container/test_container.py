@@ -114,10 +114,11 @@ def test_unknown_critical_chunks_are_refused() -> None:
         list(reader.events())
 
 
-def test_another_major_version_is_refused_by_number() -> None:
+@pytest.mark.parametrize("version", [1, 3])
+def test_another_major_version_is_refused_by_number(version: int) -> None:
     reader = Reader()
-    reader.feed(MAGIC[:7] + b"\x02")
-    with pytest.raises(Unsupported, match="version 2"):
+    reader.feed(MAGIC[:7] + bytes([version]))
+    with pytest.raises(Unsupported, match=f"major version {version} .* reads version 2"):
         list(reader.events())
 
 
@@ -192,6 +193,47 @@ def test_repair_saves_every_whole_segment_and_counts_the_rest(
     assert (report.segments, report.frames, report.lost_frames) == (3, 6, 2)
     saved = GsvFile.open(tmp_path / "saved.gsv")
     assert [e.first_frame for e in saved.index] == [0, 4, 6]
+
+
+def test_repair_keeps_bases_and_leaves_out_those_who_lost_theirs(tmp_path: Path) -> None:
+    """GOPs 0 to 6, of which 1 and 2 share the base of 0, 4 and 6 that of 3, 5 has its own; 0, then 5, is damaged."""
+    path, saved = tmp_path / "a.gsv", tmp_path / "saved.gsv"
+    for damaged, lost, bases in ((0, 6, [0, 1, 0, 3]), (5, 2, [0, 1, 2, 0, 1, 2])):
+        writer = GsvWriter(path, Header())
+        for gop, base in enumerate((0, 1, 2, 0, 1, 0, 3)):
+            writer.add_segment(b"%d" % gop * 30, first_frame=2 * gop, n_frames=2, base=base)
+        writer.finish()
+        data = bytearray(path.read_bytes())
+        data[GsvFile.open(path).index[damaged].offset] ^= 1
+        path.write_bytes(data)
+        orphans = [p for p in verify(path).problems if "needs the base of segment 0, which is lost" in p]
+        assert len(orphans) == (2 if damaged == 0 else 0)
+        assert repair(path, saved).lost_frames == lost
+        assert [e.base for e in GsvFile.open(saved).index] == bases
+        assert not any("needs the base" in p for p in verify(saved).problems)
+
+
+def test_repair_without_a_segment_that_has_its_base_is_beyond_repair(tmp_path: Path) -> None:
+    path = tmp_path / "a.gsv"
+    writer = GsvWriter(path, Header())
+    for gop in range(2):
+        writer.add_segment(b"abc", first_frame=2 * gop, n_frames=2, base=gop)
+    writer.finish()
+    data = bytearray(path.read_bytes())
+    data[GsvFile.open(path).index[0].offset] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match="beyond repair"):
+        repair(path, tmp_path / "saved.gsv")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gsv"]
+
+
+@pytest.mark.parametrize("base", [-1, 2, 70000])
+def test_a_base_that_is_no_earlier_segment_is_misuse(base: int, tmp_path: Path) -> None:
+    writer = GsvWriter(tmp_path / "a.gsv", Header())
+    writer.add_segment(b"a", first_frame=0, n_frames=1)
+    with pytest.raises(Misuse, match="base"):
+        writer.add_segment(b"b", first_frame=1, n_frames=1, base=base)
+    writer.abort()
 
 
 def test_repair_of_noise_is_beyond_repair(tmp_path: Path) -> None:
