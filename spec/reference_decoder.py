@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -70,17 +70,17 @@ class Fields:
         return values
 
 
-def split(data: bytes) -> tuple[list[bytes], bool]:
-    """MODEL, SIDE, POSITION, BASE, COEFFICIENT, VIDEO; whether the layout is explicit."""
+def split(data: bytes) -> tuple[list[bytes], bool, bool]:
+    """MODEL, SIDE, POSITION, BASE, COEFFICIENT, VIDEO; whether the layout is explicit, whether the base is shared."""
     f = Fields(data)
-    check(f.u8() == 1, "version", "unsupported")
+    check(f.u8() == 2, "version", "unsupported")
     flags = f.u8()
-    check(flags < 2, "flags", "unsupported")
+    check(flags < 4, "flags", "unsupported")
     lengths = [f.uv() for _ in range(6)]
     rest = len(data) - f.at
     check(sum(lengths) <= rest, "sections end too early", "truncated")
     check(sum(lengths) == rest, "bytes left over")
-    return [f.take(n) for n in lengths], flags == 1
+    return [f.take(n) for n in lengths], bool(flags & 1), bool(flags & 2)
 
 
 # 5.2 MODEL
@@ -93,11 +93,12 @@ class Model:
     T: int
     N: int
     K: int
-    bits: list[int]
-    cell_shift: int
-    origin: list[float]
-    base_unit: list[float]
-    classes: list[tuple[int, list[int]]]
+    shared: bool
+    bits: list[int] = field(default_factory=list)
+    cell_shift: int = 0
+    origin: list[float] = field(default_factory=list)
+    base_unit: list[float] = field(default_factory=list)
+    classes: list[tuple[int, list[int]]] = field(default_factory=list)
     coef_unit: list[float] = field(default_factory=list)
     P: int = 0
     part_unit: list[float] = field(default_factory=lambda: [0.0, 0.0])
@@ -110,6 +111,10 @@ class Model:
     @property
     def C(self) -> int:
         return 13 + 3 * (self.K - 1)
+
+    @property
+    def temporal(self) -> bool:
+        return self.T > 1 or self.shared
 
     def planes(self, c: int, mode: int) -> list[int]:
         return [k + 1 for k, m in enumerate(self.mode[c]) if m == mode] if self.mode else []
@@ -130,27 +135,38 @@ def previous_channel(c: int) -> int | None:
     return c - 1 if c > 0 and group_of(c - 1) == group_of(c) else None
 
 
-def read_model(data: bytes) -> Model:
+def read_model(data: bytes, shared: bool) -> Model:
     f = Fields(data)
     frames, slots, k = f.uv(), f.uv(), (f.u8(0, 3) + 1) ** 2
     check(1 <= frames <= 256, "T", "limit")
     check(slots <= 1 << 22, "N", "limit")
-    channels = 13 + 3 * (k - 1)
-    bits = [f.u8(0, 20) for _ in range(3)]
-    shift, origin, units = f.u8(0, 20), f.f32(3, positive=False), f.f32(channels)
-    classes = [(0, [])] + [(f.u8(0, 4), f.unpack("i", GROUP_FEATURES[g])) for g in range(1, 6)]
-    m = Model(frames, slots, k, bits, shift, origin, units, classes)
-    if frames > 1:
+    m = Model(frames, slots, k, shared)
+    if not shared:
+        read_own(f, m)
+    if m.temporal:
         read_temporal(f, m)
     check(f.at == len(data), "bytes left over in MODEL")
     return m
+
+
+def read_own(f: Fields, m: Model) -> None:
+    m.bits = [f.u8(0, 20) for _ in range(3)]
+    m.cell_shift, m.origin, m.base_unit = f.u8(0, 20), f.f32(3, positive=False), f.f32(m.C)
+    m.classes = [(0, [])] + [(f.u8(0, 4), f.unpack("i", GROUP_FEATURES[g])) for g in range(1, 6)]
+
+
+def adopt(m: Model, base: Model) -> None:
+    """The own fields of the base segment become those of the segment that shares its base."""
+    check(m.N == base.N and m.K == base.K and m.P in (0, base.P), "segment does not fit the base it shares")
+    m.bits, m.cell_shift, m.origin = base.bits, base.cell_shift, base.origin
+    m.base_unit, m.classes = base.base_unit, base.classes
 
 
 def read_temporal(f: Fields, m: Model) -> None:
     m.coef_unit, m.P = f.f32(m.C), f.u8(0, 64)
     if m.P:
         m.part_unit = f.f32(2)
-    m.basis = [(f.u8(0, 2), f.u8(0, m.T - 1)) for _ in range(6)]
+    m.basis = [(f.u8(0, 2), f.u8(0, m.T if m.shared else m.T - 1)) for _ in range(6)]
     check(all((kind == 0) == (count == 0) for kind, count in m.basis), "basis")
     m.mode = [[f.u8(0, 2) for _ in range(m.basis[group_of(c)][1])] for c in range(m.C)]
     m.beta = [{k: f.u8(0, 32) for k in m.planes(c, 1)} for c in range(m.C)]
@@ -279,10 +295,11 @@ class ValueSet:
     def value(
         self, d: RangeDecoder, c: Any, g: Any = ZEROS, *, signed: bool = True, nonzero: bool = False
     ) -> int:
-        if not nonzero and not d.mixed([self.zero[f, c[f]] for f in range(4)], self.w["zero"]):
+        e = min(3, (c[0] + 4) >> 3)
+        if not nonzero and not d.mixed([self.zero[f, c[f]] for f in range(4)], self.w["zero", e]):
             return 0
         m = 1
-        while m < 15 and d.mixed([self.unary[f, c[f], m] for f in range(4)], self.w["unary", m]):
+        while m < 15 and d.mixed([self.unary[f, c[f], m] for f in range(4)], self.w["unary", e, m]):
             m += 1
         if m == 15:
             m += self.golomb(d) - 1
@@ -307,25 +324,117 @@ class ValueSet:
 # 5.5 POSITION
 
 
+AROUND = [(a, b, c) for c in (-1, 0, 1) for b in (-1, 0, 1) for a in (-1, 0, 1)]
+
+
+class Lists:
+    """Slots by the cell they lie in; cells whose numbers fall together share a list."""
+
+    def __init__(self, slots: int, shift: int) -> None:
+        self.size, self.shift, self.held = 16, shift, {}  # type: ignore[var-annotated]
+        while self.size < 2 * slots:
+            self.size *= 2
+
+    def _number(self, cell: Any) -> int:
+        h = 0
+        for v, factor in zip(cell, (73856093, 19349663, 83492791), strict=True):
+            h ^= (v * factor) & 0xFFFFFFFF
+        return h % self.size
+
+    def add(self, i: int, at: list[int]) -> None:
+        self.held.setdefault(self._number([v >> self.shift for v in at]), []).append(i)
+
+    def around(self, at: list[int]) -> list[int]:
+        """The newest sixteen of each list about a place, newest first, in the order of the cells; each once."""
+        found: dict[int, None] = {}
+        for step in AROUND:
+            mine = self.held.get(self._number([(v >> self.shift) + s for v, s in zip(at, step, strict=True)]), [])
+            found.update(dict.fromkeys(mine[: -17 : -1]))
+        return list(found)
+
+
+@dataclass
+class Plane:
+    mean: list[float]
+    normal: list[float]
+    variance: float
+
+
+def fit_plane(points: list[list[int]]) -> Plane | None:
+    """Every sum runs over the points in their order, every expression in the order written."""
+    n = len(points)
+    if n < 3:
+        return None
+    mean = [0.0, 0.0, 0.0]
+    for p in points:
+        mean = [m + v for m, v in zip(mean, p, strict=True)]
+    mean = [m / n for m in mean]
+    a = b = c = d = e = f = 0.0
+    for p in points:
+        x, y, z = (v - m for v, m in zip(p, mean, strict=True))
+        a, b, c, d, e, f = a + x * x, b + y * y, c + z * z, d + x * y, e + x * z, f + y * z
+    a00, a11, a22 = b * c - f * f, a * c - e * e, a * b - d * d
+    a01, a02, a12 = e * f - d * c, d * f - e * b, d * e - a * f
+    if a00 >= a11 and a00 >= a22:
+        n0, n1, n2 = a00, a01, a02
+    elif a11 >= a22:
+        n0, n1, n2 = a01, a11, a12
+    else:
+        n0, n1, n2 = a02, a12, a22
+    length = math.sqrt(n0 * n0 + n1 * n1 + n2 * n2)
+    if not length > 0:
+        return None
+    n0, n1, n2 = n0 / length, n1 / length, n2 / length
+    spread = (
+        n0 * (a * n0 + d * n1 + e * n2) + n1 * (d * n0 + b * n1 + f * n2) + n2 * (e * n0 + f * n1 + c * n2)
+    )
+    return Plane(mean, [n0, n1, n2], max(spread, 0.0) / n)
+
+
+def plane_context(plane: Plane | None, centre: list[float], size: list[int], axis: int) -> int:
+    """u: 16 where the plane tells neither half, above it where it tells the upper one; 0 without a plane."""
+    if plane is None:
+        return 0
+    d = extent = 0.0
+    for b in range(3):
+        n, edge = plane.normal[b], 0.5 * size[b] if b == axis else float(size[b])
+        d += n * (centre[b] - plane.mean[b])
+        extent += n * n * (edge * edge)
+    odds = -(d * (plane.normal[axis] * size[axis])) / (plane.variance + extent / 12.0 + 0.25)
+    return math.floor(min(max(8.0 * odds, -15.5), 15.0) + 16.5)
+
+
+def spacing_context(points: list[list[int]], centre: list[float], size: list[int], axis: int) -> int:
+    """v: 8 where the halves' centres are equally far from the nearest point, above it where the upper one is farther."""
+    if not points:
+        return 0
+    quarter, low, high = 0.25 * size[axis], 1e300, 1e300
+    for p in points:
+        s = 0.0
+        for b in range(3):
+            if b != axis:
+                s += (p[b] - centre[b]) * (p[b] - centre[b])
+        t = p[axis] - centre[axis]
+        low, high = min(low, s + (t + quarter) * (t + quarter)), min(high, s + (t - quarter) * (t - quarter))
+    share = (high - low) / (high + low + 1.0)
+    return math.floor(min(max(7.0 * share, -7.0), 7.0) + 8.5)
+
+
 class Positions:
     """Decodes X (lists of three) and the position class s of every slot, in order."""
 
     def __init__(self, data: bytes, m: Model) -> None:
         self.d, self.x, self.s = RangeDecoder(data), [], []  # type: ignore[var-annotated]
-        self.left, self.empty, self.big, self.cls, self.w = (
-            Counters(),
-            Counters(),
-            Counters(),
-            Counters(),
-            weights(),
-        )
+        self.left, self.empty, self.big, self.cls, self.point = (Counters() for _ in range(5))
+        self.w, self.lists = weights(), Lists(m.N, m.cell_shift)
         todo = [(m.N, list(m.bits), [0, 0, 0])]
         while todo:
             n, rem, x = todo.pop()
             if n == 0:
                 continue
             if not any(rem) or n == 1:
-                self.leaf(n, rem, x)
+                for _ in range(n):
+                    self.leaf(rem, x)
                 continue
             axis = max(range(3), key=lambda a: (rem[a], -a))
             half = self.split(n, min(63, sum(rem)))
@@ -333,17 +442,37 @@ class Positions:
             boxes = [[2 * v + bit if a == axis else v for a, v in enumerate(x)] for bit in (0, 1)]
             todo += [(n - half, less, boxes[1]), (half, less, boxes[0])]
 
-    def leaf(self, n: int, rem: list[int], x: list[int]) -> None:
-        for _ in range(n):
-            s = self.position_class(min(63, sum(rem)))
-            at = list(x)
-            for a in range(3):
-                low = min(rem[a], s)
-                for _ in range(rem[a] - low):
-                    at[a] = 2 * at[a] + self.d.raw()
-                at[a] = (at[a] << low) + (1 << (low - 1) if low > 0 else 0)
-            self.x.append(at)
-            self.s.append(s)
+    def leaf(self, rem: list[int], x: list[int]) -> None:
+        s = self.position_class(min(63, sum(rem)))
+        least = [1 << min(r, s) for r in rem]
+        low, size = [v << r for v, r in zip(x, rem, strict=True)], [1 << r for r in rem]
+        near, plane, step = [], None, 0  # type: ignore[var-annotated]
+        while size != least:
+            axis = max((a for a in range(3) if size[a] > least[a]), key=lambda a: (size[a], -a))
+            centre = [v + 0.5 * edge for v, edge in zip(low, size, strict=True)]
+            if step == 0:
+                near = self.nearest(centre)
+                plane = fit_plane(near)
+            u, v = plane_context(plane, centre, size, axis), spacing_context(near, centre, size, axis)
+            e = min(step, 7)
+            k = (u, 16 * u + 2 * e, 16 * v + e, 16 * u + v)
+            bit = self.d.mixed([self.point[f, k[f]] for f in range(4)], self.w["point", e])
+            size[axis] >>= 1
+            low[axis] += bit * size[axis]
+            step += 1
+        at = [v + (edge >> 1) for v, edge in zip(low, least, strict=True)]
+        self.lists.add(len(self.x), at)
+        self.x.append(at)
+        self.s.append(s)
+
+    def nearest(self, centre: list[float]) -> list[list[int]]:
+        """Up to eight earlier points, nearest first."""
+
+        def distance(p: list[int]) -> float:
+            return sum((v - c) * (v - c) for v, c in zip(p, centre, strict=True))
+
+        points = [self.x[j] for j in self.lists.around([int(c) for c in centre])]
+        return sorted(points, key=distance)[:8]
 
     def split(self, n: int, depth: int) -> int:
         d, node = self.d, 1
@@ -368,7 +497,7 @@ class Positions:
         k = (before[3], before[3] * 16 + before[2], room, sum(before))
         node = 1
         for _ in range(4):
-            node = 2 * node + self.d.mixed([self.cls[f, k[f], node] for f in range(4)], self.w[node])
+            node = 2 * node + self.d.mixed([self.cls[f, k[f], node] for f in range(4)], self.w["class", node])
         return node - 16
 
 
@@ -393,24 +522,9 @@ class Neighbours:
 
 
 def find_neighbours(x: list[list[int]], shift: int) -> Neighbours:
-    size = 16
-    while size < 2 * len(x):
-        size *= 2
-    lists: dict[int, list[int]] = {}
-    out = Neighbours([], [], [])
-    around = [(a, b, c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
-
-    def number(cell: list[int]) -> int:
-        h = 0
-        for v, factor in zip(cell, (73856093, 19349663, 83492791), strict=True):
-            h ^= (v * factor) & 0xFFFFFFFF
-        return h % size
-
+    lists, out = Lists(len(x), shift), Neighbours([], [], [])
     for i, at in enumerate(x):
-        cell = [v >> shift for v in at]
-        near = set(range(max(0, i - 4), i))
-        for step in around:
-            near.update(lists.get(number([c + s for c, s in zip(cell, step, strict=True)]), [])[-16:])
+        near = {*range(max(0, i - 4), i), *lists.around(at)}
         ranked = sorted((sum((a - b) ** 2 for a, b in zip(at, x[j], strict=True)), -j) for j in near)[:6]
         d = [math.isqrt(d2) for d2, _ in ranked]
         m = d[min(len(d) - 1, 2)] if d else 0
@@ -419,7 +533,7 @@ def find_neighbours(x: list[list[int]], shift: int) -> Neighbours:
         v = m + 1
         b = v.bit_length() - 1
         out.feature.append(4 * b + ((4 * v) >> b) - 4)
-        lists.setdefault(number(cell), []).append(i)
+        lists.add(i, at)
     return out
 
 
@@ -485,18 +599,44 @@ def decode_classes(d: RangeDecoder, m: Model, planes: Planes, g: int) -> list[in
     return out
 
 
+SHIFT_AT = [49052, 19675, 7404, 2756, 1024, 380, 141, 53, 20]
+
+
+def rotation_shifts(m: Model, planes: Planes, i: int) -> list[int]:
+    """By body axis: how many doublings coarser a rotation about it is."""
+    logs = []
+    for c in (3, 4, 5):
+        unit = min(math.floor(m.base_unit[c] * 65536 + 0.5), 1 << 20)
+        logs.append(clamp(planes.base[c][i], -(2**19), 2**19) * unit)
+    gaps = [abs(logs[1] - logs[2]), abs(logs[0] - logs[2]), abs(logs[0] - logs[1])]
+    return [sum(threshold > gap for threshold in SHIFT_AT) for gap in gaps]
+
+
+def step_classes(m: Model, planes: Planes, c: int) -> list[int]:
+    """By slot: the channel's class, to which rotations add the shift of their axis."""
+    g = group_of(c)
+    if g != 2:
+        return planes.classes[g]
+    return [cls + rotation_shifts(m, planes, i)[c - 6] for i, cls in enumerate(planes.classes[g])]
+
+
+def twist_axes(m: Model, planes: Planes) -> np.ndarray:
+    """By slot: the axis of the largest shift, the lowest on ties."""
+    return np.array([int(np.argmax(rotation_shifts(m, planes, i))) for i in range(m.N)], int)
+
+
 def decode_base_plane(
     d: RangeDecoder, m: Model, planes: Planes, c: int, residuals: dict[int, list[int]]
 ) -> None:
     values, near, g = ValueSet(), planes.near, group_of(c)
     v, q = [0] * m.N, [0] * m.N
     planes.base[c], residuals[c] = v, q
-    before = previous_channel(c)
+    before, steps = previous_channel(c), step_classes(m, planes, c)
     for i in range(m.N):
-        cls, index = planes.classes[g][i], near.index[i]
+        cls, index = min(15, steps[i]), near.index[i]
         around = [v[j] for j in index]
         nb, prev = near.magnitude(i, q), residuals[before][i] if before is not None else 0
-        pc, disp = abs(prev), (max(around) - min(around)) >> cls if around else 0
+        pc, disp = abs(prev), (max(around) - min(around)) >> steps[i] if around else 0
         contexts = (
             6 * half_octaves(nb) + min(5, pc),
             half_octaves(nb + 8 * pc) + 16 * min(7, cls >> 1),
@@ -505,14 +645,14 @@ def decode_base_plane(
         )
         g0, g1 = sgn3(near.weighted(i, q)), sgn3(prev)
         q[i] = values.value(d, contexts, (g0, g1, 3 * g0 + g1, sgn3(q[index[0]]) if index else 1))
-        v[i] = (0 if g == 2 else near.mean(i, v)) + q[i] * 2**cls
+        v[i] = (0 if g == 2 else near.mean(i, v)) + q[i] * 2 ** steps[i]
         check(abs(v[i]) <= LIMIT, "base integer")
 
 
 def decode_base(data: bytes, m: Model, planes: Planes) -> None:
     d = RangeDecoder(data)
     residuals: dict[int, list[int]] = {}
-    if m.T > 1 and m.P > 0:
+    if m.P > 0:
         planes.part[:] = decode_labels(d, m, planes.near)
     for g in (1, 3, 2, 4, 5):
         planes.classes[g] = decode_classes(d, m, planes, g)
@@ -536,7 +676,8 @@ def dct(frames: int) -> np.ndarray:
 
 def decode_side(data: bytes, m: Model) -> Side:
     d, sets, table = RangeDecoder(data), [ValueSet() for _ in range(4)], dct(m.T)
-    bases = [table[1 : count + 1] for _, count in m.basis]
+    first = 0 if m.shared else 1
+    bases = [table[first : first + count] for _, count in m.basis]
     for g, (kind, count) in enumerate(m.basis):
         if kind == 2:
             bases[g] = np.array([[sets[0].number(d) / 512 for _ in range(m.T)] for _ in range(count)])
@@ -571,6 +712,7 @@ class Coefficients:
     def channel(self, c: int) -> None:
         m, planes = self.m, self.planes
         ks = m.planes(c, 1)
+        self.steps = step_classes(m, planes, c)
         self.last[c], self.q[c] = [0] * m.N, [[0] * m.N for _ in ks]
         for k in ks:
             planes.coef[c, k] = [0] * m.N
@@ -585,14 +727,14 @@ class Coefficients:
         before = previous_channel(c)
         nl = self.planes.near.magnitude(i, self.last[c])
         pl = self.last[before][i] if before in self.last else 0
-        h, cls = half_octaves(nl), self.planes.classes[group_of(c)][i]
+        h, cls = half_octaves(nl), min(15, self.steps[i])
         contexts = (h, 8 * h + min(7, pl), 8 * cls + min(7, h >> 1), half_octaves(nl + 8 * pl))
         count = self.sets["last", group_of(c)].value(self.d, contexts, signed=False)
         check(count <= len(self.q[c]), "last")
         return int(count)
 
     def residual(self, c: int, i: int, j: int, count: int) -> int:
-        near, q, cls = self.planes.near, self.q[c][j - 1], self.planes.classes[group_of(c)][i]
+        near, q, cls = self.planes.near, self.q[c][j - 1], min(15, self.steps[i])
         others = self.q.get(previous_channel(c), [])  # type: ignore[arg-type]
         p1 = self.q[c][j - 2][i] if j > 1 else 0
         p2 = others[j - 1][i] if j <= len(others) else 0
@@ -612,7 +754,7 @@ class Coefficients:
         near, r, beta = self.planes.near, self.planes.coef[c, k], self.m.beta[c][k]
         total = sum(near.weight[i])
         pred = (2 * beta * near.weighted(i, r) + 32 * total) // (64 * total) if total and beta else 0
-        r[i] = pred + self.q[c][j][i] * 2 ** self.planes.classes[group_of(c)][i]
+        r[i] = pred + self.q[c][j][i] * 2 ** self.steps[i]
         check(abs(r[i]) <= LIMIT, "coefficient integer")
 
     def decode_overflow(self) -> dict[tuple[int, int], int]:
@@ -675,11 +817,11 @@ def decode_video(
     for number, (c, k) in enumerate(listed):
         page, tile = divmod(channels.index(c), cols * rows)
         y0, x0 = divmod(tile, cols)
-        picture, out = pictures[(k - 1) * pages + page], []
+        picture, out, steps = pictures[(k - 1) * pages + page], [], step_classes(m, planes, c)
         for i in range(m.N):
             x, y = implied_place(places[i], width)
             sample = clamp(int(picture[y0 * height + y, x0 * width + x]), 16, 235)
-            r = (sample - 126 + m.gain * overflow.get((number, i), 0)) * 2 ** planes.classes[group_of(c)][i]
+            r = (sample - 126 + m.gain * overflow.get((number, i), 0)) * 2 ** steps[i]
             check(abs(r) <= LIMIT, "video integer")
             out.append(r)
         planes.coef[c, k] = out
@@ -707,6 +849,12 @@ def exponential(r: np.ndarray) -> np.ndarray:
     """Rotation vectors (..., 3) to quaternions."""
     angle = np.linalg.norm(r, axis=-1, keepdims=True)
     return np.concatenate([np.cos(angle / 2), np.sinc(angle / (2 * np.pi)) / 2 * r], axis=-1)
+
+
+def swing_twist(r: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """(N, 3), the axes (N,) -> quaternions: first the twist about its axis, then the swing."""
+    twist = np.where(np.arange(3) == axis[:, None], r, 0.0)
+    return multiply(exponential(r - twist), exponential(twist))
 
 
 def to_quaternion(m: np.ndarray) -> np.ndarray:
@@ -764,7 +912,8 @@ class Segment:
 
     def _base_quaternions(self) -> np.ndarray:
         m, out = self.model, np.zeros((self.model.N, 4))
-        turns = exponential(np.array([self.ints.base[c] for c in (6, 7, 8)], float).T * m.base_unit[6:9])
+        r = np.array([self.ints.base[c] for c in (6, 7, 8)], float).T * m.base_unit[6:9]
+        turns = swing_twist(r, twist_axes(m, self.ints))
         for i, index in enumerate(self.ints.near.index):
             out[i] = multiply(out[index[0]] if index else np.array([1.0, 0, 0, 0]), turns[i])
             out[i] /= np.linalg.norm(out[i])
@@ -788,8 +937,8 @@ class Segment:
         )
         world = np.array(m.origin) + np.array(self.ints.x) * np.array(m.base_unit[:3])
         means, logs = world + a[:3].T, (base + a)[3:6].T
-        quats = multiply(self._base_quaternions(), exponential(a[6:9].T))
-        if m.T > 1 and m.P:
+        quats = multiply(self._base_quaternions(), swing_twist(a[6:9].T, twist_axes(m, self.ints)))
+        if m.P:
             means, logs, quats = self._move(t, means, logs, quats)
         logit = np.clip((base + a)[9], -30, 30)
         colours = (base + a)[10:].T.reshape(m.N, m.K, 3) @ TO_RGB.T
@@ -822,19 +971,50 @@ def check_work(m: Model, budget: int) -> None:
     check(m.atlas[0] <= 2048 and m.atlas[1] <= 2050, "atlas", "limit")
 
 
-def decode_segment(data: bytes, decode_luma: DecodeLuma, budget: int = WORK_LIMIT) -> Segment:
-    """Decode one segment. Raises BadSegment."""
-    (model, side_data, position, base, coefficient, video), explicit = split(data)
-    m = read_model(model)
-    check_work(m, budget)
+@dataclass
+class Base:
+    """What a segment gives those that share its base."""
+
+    model: Model
+    planes: Planes
+
+
+def read_base(position: bytes, base: bytes, m: Model) -> Base:
     planes = Planes([], Neighbours([], [], []), [0] * m.N, [[0] * m.N for _ in range(6)])
+    if m.N:
+        at = Positions(position, m)
+        planes.x, planes.classes[0] = at.x, at.s
+        planes.near = find_neighbours(at.x, m.cell_shift)
+        decode_base(base, m, planes)
+    return Base(m, planes)
+
+
+def decode_shared_base(data: bytes, budget: int = WORK_LIMIT) -> Base:
+    """The base of a segment, for `decode_segment` of those that share it. Raises BadSegment."""
+    (model, _, position, base, _, _), _, shared = split(data)
+    check(not shared, "a base must be a segment's own")
+    m = read_model(model, shared=False)
+    check_work(m, budget)
+    return read_base(position, base, m)
+
+
+def decode_segment(
+    data: bytes, decode_luma: DecodeLuma, budget: int = WORK_LIMIT, *, base: Base | None = None
+) -> Segment:
+    """Decode one segment; `base`: of the segment whose base it shares. Raises BadSegment."""
+    (model, side_data, position, own, coefficient, video), explicit, shared = split(data)
+    check(not shared or base is not None, "segment needs the base of another, which is not at hand")
+    m = read_model(model, shared)
+    check_work(m, budget)
+    if shared:
+        assert base is not None
+        adopt(m, base.model)
+        planes = replace(base.planes, coef={})
+    else:
+        planes = read_base(position, own, m).planes
     if m.N == 0:
         return Segment(m, planes, None)
-    at = Positions(position, m)
-    planes.x, planes.classes[0] = at.x, at.s
-    planes.near = find_neighbours(at.x, m.cell_shift)
-    decode_base(base, m, planes)
-    side = decode_side(side_data, m) if m.T > 1 else None
+    side = decode_side(side_data, m) if m.temporal else None
     if any(mode for row in m.mode for mode in row):
         overflow = Coefficients(coefficient, m, planes).overflow
         if any(2 in row for row in m.mode):

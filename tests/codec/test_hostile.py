@@ -31,7 +31,7 @@ def attempt(payload: bytes) -> bool:
 def mutations(payload: bytes, seed: int) -> list[bytes]:
     """One to four bytes changed within one section's body; section lengths stay."""
     rng = np.random.default_rng(seed)
-    sections, explicit = split_segment(payload)
+    sections, explicit, _ = split_segment(payload)
     filled = [name for name in SECTIONS if sections[name]]
     out = []
     for _ in range(MUTATIONS):
@@ -53,7 +53,7 @@ def test_mutated_segments_decode_or_are_bad_input(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sections_cut_anywhere_never_hang_or_crash(name: str) -> None:
-    sections, explicit = split_segment((FOLDER / f"{name}.seg").read_bytes())
+    sections, explicit, _ = split_segment((FOLDER / f"{name}.seg").read_bytes())
     for section in SECTIONS[:5]:
         for length in range(0, len(sections[section]), 1 + len(sections[section]) // 40):
             attempt(join_segment(sections | {section: sections[section][:length]}, explicit_layout=explicit))
@@ -61,7 +61,7 @@ def test_sections_cut_anywhere_never_hang_or_crash(name: str) -> None:
 
 def test_random_bytes_behind_a_valid_head_are_bad_input() -> None:
     rng = np.random.default_rng(3)
-    sections, _ = split_segment((FOLDER / "restless.seg").read_bytes())
+    sections, _, _ = split_segment((FOLDER / "restless.seg").read_bytes())
     for _ in range(100):
         noise = {name: rng.bytes(400) for name in ("side", "position", "base", "coefficient")}
         attempt(join_segment(sections | noise))

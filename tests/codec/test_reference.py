@@ -36,7 +36,7 @@ def encode(
     n: int, frames: int, degree: int, video: bool, moving: bool = True, jitter: float = 0.0
 ) -> EncodedGop:
     tracks = make_tracks_of(make_frames(n, frames, degree, moving=moving, jitter=jitter))
-    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), Tools(video=video))
+    return encode_tracks(tracks, sensitive_steps(tracks, 0.2), tools=Tools(video=video))
 
 
 CASES = [
