@@ -2,7 +2,9 @@
 
 Run from the repository's root: python -m spec.make_segment_vectors. Beside each NAME.seg of ok/ lies NAME.json (CRC-32 of
 every plane as little-endian int32; the first values of some frames) and, where there is video, NAME.luma.zlib (the
-decoded luma of all pictures, back to back), for readers without an H.264 decoder. bad/kinds.json names the error kinds.
+decoded luma of all pictures, back to back), for readers without an H.264 decoder. A segment that shares the base of
+another has that one beside it as NAME.base. bad/kinds.json names the error kinds; bad/version_1.seg was written by
+version 1 and is kept.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from gscodec.base.errors import BadInput, LimitExceeded, Truncated, Unsupported
-from gscodec.codec.decoder import decode_segment
+from gscodec.codec.decoder import decode_base, decode_segment
 from gscodec.codec.encoder import Tools, encode_tracks
 from gscodec.codec.model.channels import channel_count
 from gscodec.codec.model.steps import sensitive_steps
 from gscodec.codec.payloads.video import decode_luma, split_pictures
 from gscodec.codec.segment import Model, join_segment, split_segment
+from gscodec.codec.shared import SharedBase, shared_steps, shared_tracks
 from tests.codec.builders import make_frames, make_tracks_of
 
 FOLDER = Path(__file__).parent / "vectors" / "segment"
@@ -43,6 +46,24 @@ def stray(n: int, frames: int) -> bytes:
     return encode_tracks(tracks, sensitive_steps(tracks, 0.2), tools=Tools(video=True)).payload
 
 
+def on_base(
+    n: int, *counts: int, degree: int = 0, video: bool = False, moving: bool = True, jitter: float = 0.0
+) -> tuple[bytes, list[bytes]]:
+    """(a segment of `counts[0]` frames, segments of the later counts on its base)."""
+    frames = make_frames(n, sum(counts), degree, jitter=jitter, moving=moving)
+    tracks = make_tracks_of(frames[: counts[0]])
+    steps = sensitive_steps(tracks, 0.2)
+    first = encode_tracks(tracks, steps)
+    shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
+    later, at = [], counts[0]
+    for count in counts[1:]:
+        mine = shared_tracks(frames[at : at + count], shared, use_gauge=True)
+        told = encode_tracks(mine, shared_steps(shared, 0.2), shared.planes, Tools(video=video))
+        later.append(told.payload)
+        at += count
+    return first.payload, later
+
+
 def empty(frames: int) -> bytes:
     """No slots: MODEL alone."""
     model = Model(frames, 0, 1)
@@ -59,6 +80,7 @@ def with_layout(payload: bytes, places: np.ndarray) -> bytes:
 
 
 def good() -> Iterator[tuple[str, bytes]]:
+    """Segments with a base of their own."""
     yield "empty", empty(1)
     yield "empty_moving", empty(3)
     yield "one_slot", encoded(1, 3)
@@ -76,12 +98,25 @@ def good() -> Iterator[tuple[str, bytes]]:
     yield "explicit_layout", with_layout(video, np.random.default_rng(5).permutation(300))
 
 
+def good_shared() -> Iterator[tuple[str, bytes, bytes]]:
+    """(name, segment, the segment whose base it shares)."""
+    base, (later, one) = on_base(150, 4, 5, 1, jitter=0.003)
+    yield "shared", later, base
+    yield "shared_one_frame", one, base
+    base, (later,) = on_base(260, 5, 5, degree=1, jitter=0.001)
+    yield "shared_parts", later, base
+    base, (later,) = on_base(300, 3, 4, video=True, moving=False, jitter=0.003)
+    yield "shared_video", later, base
+    base, (later,) = on_base(60, 1, 3, degree=3)
+    yield "shared_still_base", later, base
+
+
 def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -> bytes:
     """The segment after its model or sections were changed."""
-    sections, explicit, _ = split_segment(payload)
-    model = Model.read(sections["model"])
+    sections, explicit, shared = split_segment(payload)
+    model = Model.read(sections["model"], shared=shared)
     change(model, sections)
-    return join_segment(sections | {"model": model.write()}, explicit_layout=explicit)
+    return join_segment(sections | {"model": model.write()}, explicit_layout=explicit, shared=shared)
 
 
 def set_model(name: str, value: object) -> Callable[[Model, dict[str, bytes]], None]:
@@ -129,6 +164,38 @@ def bad() -> Iterator[tuple[str, str, bytes]]:
     yield "gain_zero", "bad", changed(video, set_model("gain", 0))
     yield "pictures_miscounted", "bad", changed(video, one_picture_more)
     yield "layout_repeats", "bad", with_layout(video, np.zeros(300, np.int64))
+    yield "version_1", "unsupported", (FOLDER / "bad" / "version_1.seg").read_bytes()
+    _, (later,) = on_base(60, 4, 4, jitter=0.01)
+    yield "shared_without_a_base", "bad", later
+
+
+def bad_shared() -> Iterator[tuple[str, str, bytes, bytes]]:
+    """(name, kind, segment, the segment whose base it is given)."""
+    base, (later,) = on_base(60, 4, 4, jitter=0.01)
+    yield "base_of_other_slots", "bad", later, encoded(61, 4, jitter=0.01)
+    yield "base_of_other_degree", "bad", later, encoded(60, 4, 1, jitter=0.01)
+    yield "base_with_a_shared_base", "bad", later, later
+    yield "base_cut_short", "truncated", later, changed(base, cut("base"))
+    yield "base_with_other_parts", "bad", *with_parts(base, later)
+    yield "shared_cut_coefficient", "truncated", changed(later, cut("coefficient")), base
+    yield "shared_too_many_coefficients", "bad", changed(later, one_basis_too_long), base
+
+
+def with_parts(base: bytes, later: bytes) -> tuple[bytes, bytes]:
+    """The later segment with parts whose base has none, or other ones."""
+    parts = Model.read(split_segment(base)[0]["model"]).parts + 1
+
+    def change(model: Model, _: dict[str, bytes]) -> None:
+        model.parts, model.part_unit = parts, (1.0, 1.0)
+
+    return changed(later, change), base
+
+
+def one_basis_too_long(model: Model, _: dict[str, bytes]) -> None:
+    """One coefficient more than frames."""
+    model.basis_kind[0], model.basis_count[0] = 1, model.frames + 1
+    for c in range(3):
+        model.mode[c], model.beta[c] = [0] * (model.frames + 1), []
 
 
 def kind_of(error: BadInput) -> str:
@@ -137,8 +204,8 @@ def kind_of(error: BadInput) -> str:
 
 
 def luma_of(payload: bytes) -> bytes | None:
-    sections, explicit, _ = split_segment(payload)
-    model = Model.read(sections["model"])
+    sections, explicit, shared = split_segment(payload)
+    model = Model.read(sections["model"], shared=shared)
     video = model.video_planes()
     if not video:
         return None
@@ -147,8 +214,8 @@ def luma_of(payload: bytes) -> bytes | None:
     return b"".join(picture.tobytes() for picture in decode_luma(units, *model.atlas))
 
 
-def write_good(name: str, payload: bytes) -> None:
-    gop = decode_segment(payload)
+def write_good(name: str, payload: bytes, base: bytes | None = None) -> None:
+    gop = decode_segment(payload, base=None if base is None else decode_base(base))
     planes = {k: f"{zlib.crc32(v.astype('<i4').tobytes()):08x}" for k, v in gop.planes.named().items()}
     values = {}
     for t in sorted({0, gop.n_frames - 1}):
@@ -159,24 +226,33 @@ def write_good(name: str, payload: bytes) -> None:
         }
     told = {"crc32_of_int32_planes": planes, "first_values": values}
     (FOLDER / "ok" / f"{name}.seg").write_bytes(payload)
+    if base is not None:
+        (FOLDER / "ok" / f"{name}.base").write_bytes(base)
     (FOLDER / "ok" / f"{name}.json").write_text(json.dumps(told) + "\n")
     luma = luma_of(payload)
     if luma is not None:
         (FOLDER / "ok" / f"{name}.luma.zlib").write_bytes(zlib.compress(luma, 9))
 
 
+def check_bad(name: str, kind: str, payload: bytes, base: bytes | None) -> None:
+    try:
+        decode_segment(payload, base=None if base is None else decode_base(base))
+    except BadInput as error:
+        if kind_of(error) != kind:
+            raise SystemExit(f"{name}: {error} is {kind_of(error)}, not {kind}") from error
+    else:
+        raise SystemExit(f"{name} decodes")
+
+
 def write_bad() -> None:
     kinds = {}
-    for name, kind, payload in bad():
-        try:
-            decode_segment(payload)
-        except BadInput as error:
-            if kind_of(error) != kind:
-                raise SystemExit(f"{name}: {error} is {kind_of(error)}, not {kind}") from error
-        else:
-            raise SystemExit(f"{name} decodes")
+    alone = ((name, kind, payload, None) for name, kind, payload in bad())
+    for name, kind, payload, base in [*alone, *bad_shared()]:
+        check_bad(name, kind, payload, base)
         kinds[name] = kind
         (FOLDER / "bad" / f"{name}.seg").write_bytes(payload)
+        if base is not None:
+            (FOLDER / "bad" / f"{name}.base").write_bytes(base)
     (FOLDER / "bad" / "kinds.json").write_text(json.dumps(kinds, indent=1) + "\n")
 
 
@@ -185,6 +261,8 @@ def main() -> None:
         (FOLDER / part).mkdir(parents=True, exist_ok=True)
     for name, payload in good():
         write_good(name, payload)
+    for name, payload, base in good_shared():
+        write_good(name, payload, base)
     write_bad()
 
 

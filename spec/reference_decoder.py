@@ -348,8 +348,10 @@ class Lists:
         """The newest sixteen of each list about a place, newest first, in the order of the cells; each once."""
         found: dict[int, None] = {}
         for step in AROUND:
-            mine = self.held.get(self._number([(v >> self.shift) + s for v, s in zip(at, step, strict=True)]), [])
-            found.update(dict.fromkeys(mine[: -17 : -1]))
+            mine = self.held.get(
+                self._number([(v >> self.shift) + s for v, s in zip(at, step, strict=True)]), []
+            )
+            found.update(dict.fromkeys(mine[:-17:-1]))
         return list(found)
 
 

@@ -1,16 +1,22 @@
 /** Hostile segments: whatever the bytes, a segment decodes or is BadData, and never anything else. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { BadData, Unsupported } from "../src/decode/errors.js";
-import { decodeSegment, type LumaSource } from "../src/decode/segment.js";
+import { decodeBase, decodeSegment, type LumaSource } from "../src/decode/segment.js";
 
 declare const REPOSITORY: string;
 const FOLDER = `${REPOSITORY}/spec/vectors/segment`;
 const MUTATIONS = 800; // of each segment
 
 const read = (name: string) => new Uint8Array(readFileSync(`${FOLDER}/${name}.seg`));
+
+/** Of the segment that lies beside it as the one whose base it shares. */
+const baseOf = (name: string) => {
+  const path = `${FOLDER}/${name}.base`;
+  return existsSync(path) ? decodeBase(new Uint8Array(readFileSync(path))) : null;
+};
 
 /** Pictures of mid grey in any size that is asked for. */
 const grey: LumaSource = {
@@ -35,9 +41,9 @@ function bodyStart(bytes: Uint8Array): number {
   return at;
 }
 
-async function attempt(bytes: Uint8Array, luma: LumaSource, what: string): Promise<boolean> {
+async function attempt(bytes: Uint8Array, base: ReturnType<typeof baseOf>, what: string): Promise<boolean> {
   try {
-    const gop = await decodeSegment(bytes, luma);
+    const gop = await decodeSegment(bytes, grey, base);
     gop.frame(gop.frames - 1);
     return true;
   } catch (error) {
@@ -46,25 +52,25 @@ async function attempt(bytes: Uint8Array, luma: LumaSource, what: string): Promi
   }
 }
 
-for (const name of ["one_slot", "moving", "still_degree_3"]) {
+for (const name of ["one_slot", "moving", "still_degree_3", "shared_one_frame"]) {
   test(`${name}: cut at any byte it is bad data`, async () => {
-    const bytes = read(`ok/${name}`);
+    const [bytes, base] = [read(`ok/${name}`), baseOf(`ok/${name}`)];
     for (let length = 0; length < bytes.length; length++) {
-      assert.equal(await attempt(bytes.subarray(0, length), grey, `${length} bytes`), false);
+      assert.equal(await attempt(bytes.subarray(0, length), base, `${length} bytes`), false);
     }
   });
 }
 
-for (const name of ["moving", "restless", "parts", "still", "degree_2", "overflow"]) {
+for (const name of ["moving", "restless", "parts", "still", "degree_2", "overflow", "shared", "shared_parts"]) {
   test(`${name}: changed bytes within the sections decode or are bad data`, async () => {
-    const bytes = read(`ok/${name}`);
+    const [bytes, base] = [read(`ok/${name}`), baseOf(`ok/${name}`)];
     const start = bodyStart(bytes);
     const random = generator(name.length);
     let refused = 0;
     for (let i = 0; i < MUTATIONS; i++) {
       const changed = bytes.slice();
       for (let left = 1 + random(4); left > 0; left--) changed[start + random(bytes.length - start)] = random(256);
-      if (!(await attempt(changed, grey, `mutation ${i}`))) refused++;
+      if (!(await attempt(changed, base, `mutation ${i}`))) refused++;
     }
     assert.ok(refused > 0);
   });
@@ -81,7 +87,6 @@ test("segments of version 1 are refused by name", async () => {
 
 test("a segment that says its base is another's needs that base", async () => {
   const bytes = read("ok/moving");
-  bytes[0] = 2;
   bytes[1] = 2;
   await assert.rejects(decodeSegment(bytes, grey), /needs the base of another/);
 });
@@ -94,6 +99,7 @@ test("every damaged vector is named and every name has a vector", () => {
 
 for (const [name, kind] of Object.entries(kinds)) {
   test(`${name} is refused as ${kind}`, async () => {
-    await assert.rejects(decodeSegment(read(`bad/${name}`), grey), kind === "unsupported" ? Unsupported : BadData);
+    const refused = async () => decodeSegment(read(`bad/${name}`), grey, baseOf(`bad/${name}`));
+    await assert.rejects(refused, kind === "unsupported" ? Unsupported : BadData);
   });
 }

@@ -9,19 +9,26 @@ import pytest
 
 from gscodec.base.errors import BadInput
 from gscodec.base.limits import Budget
-from gscodec.codec.decoder import decode_segment
+from gscodec.codec.decoder import decode_base, decode_segment
+from gscodec.codec.planes import Planes
 from gscodec.codec.segment import SECTIONS, join_segment, split_segment
 
 FOLDER = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "segment" / "ok"
-NAMES = ("moving", "restless", "parts", "still", "degree_2", "overflow")
+NAMES = ("moving", "restless", "parts", "still", "degree_2", "overflow", "shared", "shared_parts")
 MUTATIONS = 500  # of each segment
 ROOM = 1 << 26
 
 
-def attempt(payload: bytes) -> bool:
+def base_of(name: str) -> Planes | None:
+    """Of the segment whose base this one shares."""
+    path = FOLDER / f"{name}.base"
+    return decode_base(path.read_bytes()) if path.exists() else None
+
+
+def attempt(payload: bytes, base: Planes | None = None) -> bool:
     """Whether the payload decodes to finite frames; BadInput is the only error that may come out."""
     try:
-        gop = decode_segment(payload, budget=Budget(ROOM))
+        gop = decode_segment(payload, base=base, budget=Budget(ROOM))
         frame = gop.frame(gop.n_frames - 1)
     except BadInput:
         return False
@@ -31,7 +38,7 @@ def attempt(payload: bytes) -> bool:
 def mutations(payload: bytes, seed: int) -> list[bytes]:
     """One to four bytes changed within one section's body; section lengths stay."""
     rng = np.random.default_rng(seed)
-    sections, explicit, _ = split_segment(payload)
+    sections, explicit, shared = split_segment(payload)
     filled = [name for name in SECTIONS if sections[name]]
     out = []
     for _ in range(MUTATIONS):
@@ -39,7 +46,7 @@ def mutations(payload: bytes, seed: int) -> list[bytes]:
         body = bytearray(sections[name])
         for at in rng.integers(0, len(body), int(rng.integers(1, 5))):
             body[at] = int(rng.integers(256))
-        out.append(join_segment(sections | {name: bytes(body)}, explicit_layout=explicit))
+        out.append(join_segment(sections | {name: bytes(body)}, explicit_layout=explicit, shared=shared))
     return out
 
 
@@ -47,16 +54,19 @@ def mutations(payload: bytes, seed: int) -> list[bytes]:
 @pytest.mark.parametrize("name", NAMES)
 def test_mutated_segments_decode_or_are_bad_input(name: str) -> None:
     payload = (FOLDER / f"{name}.seg").read_bytes()
-    results = [attempt(changed) for changed in mutations(payload, seed=len(name))]
+    base = base_of(name)
+    results = [attempt(changed, base) for changed in mutations(payload, seed=len(name))]
     assert not all(results)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sections_cut_anywhere_never_hang_or_crash(name: str) -> None:
-    sections, explicit, _ = split_segment((FOLDER / f"{name}.seg").read_bytes())
+    sections, explicit, shared = split_segment((FOLDER / f"{name}.seg").read_bytes())
+    base = base_of(name)
     for section in SECTIONS[:5]:
         for length in range(0, len(sections[section]), 1 + len(sections[section]) // 40):
-            attempt(join_segment(sections | {section: sections[section][:length]}, explicit_layout=explicit))
+            cut = sections | {section: sections[section][:length]}
+            attempt(join_segment(cut, explicit_layout=explicit, shared=shared), base)
 
 
 def test_random_bytes_behind_a_valid_head_are_bad_input() -> None:

@@ -18,7 +18,7 @@ LAMBDA = 0.2
 
 def encode(n: int = 300, frames: int = 6, degree: int = 0, video: bool = False, **kw: bool) -> EncodedGop:
     tracks = make_tracks_of(make_frames(n, frames, degree, **kw))
-    return encode_tracks(tracks, sensitive_steps(tracks, LAMBDA), Tools(video=video))
+    return encode_tracks(tracks, sensitive_steps(tracks, LAMBDA), tools=Tools(video=video))
 
 
 @pytest.mark.parametrize("video", [False, True])
@@ -32,7 +32,7 @@ def test_planes_come_back_bit_for_bit(frames: int, degree: int, video: bool) -> 
 
 def test_video_planes_are_used_when_planes_are_dense() -> None:
     tracks = make_tracks_of(make_frames(1200, 8, moving=False, jitter=0.002))
-    encoded = encode_tracks(tracks, sensitive_steps(tracks, LAMBDA), Tools(video=True))
+    encoded = encode_tracks(tracks, sensitive_steps(tracks, LAMBDA), tools=Tools(video=True))
     assert encoded.planes.model.video_planes()
     got = decode_segment(encoded.payload).planes
     assert np.array_equal(got.video, encoded.planes.video)
@@ -42,7 +42,7 @@ def test_frames_follow_the_source_within_steps() -> None:
     frames = make_frames(400, 6)
     tracks = make_tracks_of(frames)
     gop = decode_segment(
-        encode_tracks(tracks, sensitive_steps(tracks, LAMBDA / 4), Tools(video=False)).payload
+        encode_tracks(tracks, sensitive_steps(tracks, LAMBDA / 4), tools=Tools(video=False)).payload
     )
     for t in (0, 3, 5):
         got = gop.frame(t)
@@ -63,7 +63,7 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 
 def test_flat_steps_encode_too() -> None:
     tracks = make_tracks_of(make_frames(200, 4))
-    payload = encode_tracks(tracks, flat_steps(tracks, LAMBDA), Tools(video=False)).payload
+    payload = encode_tracks(tracks, flat_steps(tracks, LAMBDA), tools=Tools(video=False)).payload
     assert decode_segment(payload).n_frames == 4
 
 
@@ -85,7 +85,7 @@ def test_a_small_budget_refuses_before_allocating() -> None:
 
 def test_a_later_version_is_refused_by_name() -> None:
     payload = bytearray(encode(n=10, frames=1).payload)
-    payload[0] = 2
+    payload[0] = 3
     with pytest.raises(Unsupported, match="version"):
         decode_segment(bytes(payload))
 
