@@ -9,9 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gscodec.codec.decoder import decode_base
+from gscodec.codec.encoder import Tools, encode_tracks
+from gscodec.codec.model.steps import sensitive_steps
 from gscodec.codec.pipeline import decode_file
+from gscodec.container import GsvWriter, Header
 from gscodec.splats.formats.ply import read_ply
 from tests.cli.conftest import Outcome
+from tests.codec.builders import make_frames, make_tracks_of
 
 Run = Callable[..., Outcome]
 
@@ -86,3 +91,18 @@ def test_decode_of_a_damaged_file_leaves_nothing(gscodec: Run, gsv: Path, tmp_pa
     damage(gsv)
     assert gscodec("decode", gsv, "-o", tmp_path / "back").code == 3
     assert [p.name for p in tmp_path.iterdir()] == [gsv.name]
+
+
+def test_verify_decodes_segments_on_a_shared_base(gscodec: Run, tmp_path: Path) -> None:
+    tracks = make_tracks_of(make_frames(40, 3))
+    steps, tools = sensitive_steps(tracks, 0.3), Tools(video=False)
+    own = encode_tracks(tracks, steps, tools=tools).payload
+    shared = encode_tracks(tracks, steps, decode_base(own), tools).payload
+    path = tmp_path / "shared.gsv"
+    for bases, code in (((0, 1, 2), 0), ((0, 1, 1), 1), ((0, 0, 2), 1)):
+        writer = GsvWriter(path, Header())
+        for gop, base in enumerate(bases):
+            writer.add_segment(shared if gop else own, first_frame=3 * gop, n_frames=3, base=base)
+        writer.finish()
+        done = gscodec("verify", path)
+        assert (done.code, "base of" in done.out) == (code, code == 1)

@@ -48,10 +48,11 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
 
 def mutate_section(payload: bytes, rng: np.random.Generator) -> bytes:
     """A segment with one section mutated and its lengths made right again."""
-    sections, layout = split_segment(payload)
+    sections, layout, shared = split_segment(payload)
     filled = [name for name in SECTIONS if sections[name]]
     name = filled[int(rng.integers(len(filled)))]
-    return join_segment(sections | {name: mutate(sections[name], rng)}, explicit_layout=layout)
+    mutated = sections | {name: mutate(sections[name], rng)}
+    return join_segment(mutated, explicit_layout=layout, shared=shared)
 
 
 def test_mutated_files_raise_only_documented_errors(tmp_path: Path) -> None:
