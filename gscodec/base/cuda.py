@@ -23,7 +23,7 @@ from gscodec.base.errors import GscodecError, MissingDependency
 
 __all__ = ["KERNELS", "SOURCES", "Gpu", "call", "find_gpu", "find_nvcc", "load", "nvcc_command"]
 
-KERNELS = ("pack", "sensitivity")
+KERNELS = ("pack", "sensitivity", "sort")
 SOURCES = Path(__file__).parents[2] / "cuda"
 CPU_DOES_IT_TOO = "or leave out --device cuda: the CPU does it too"
 CAPABILITY = (75, 76)  # CUdevice_attribute: compute capability, major and minor
