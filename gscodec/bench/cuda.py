@@ -79,7 +79,7 @@ def _rows(gaussians: int) -> list[tuple[str, str]]:
         (f"self-organising sort, {gaussians} Gaussians, warm", "50 ms"),
         (f"pack, {len(PLANES)} planes of {gaussians}", "1.5 of a copy"),
         (f"unpack, {len(PLANES)} planes of {gaussians}", "1.5 of a copy"),
-        (f"sensitivity, a view of {CHECKED} Gaussians, {VIEW_SIZE} x {VIEW_SIZE}", ""),
+        (f"sensitivity, a view of {CHECKED} Gaussians, {VIEW_SIZE} x {VIEW_SIZE}, projected on the CPU", ""),
     ]
 
 
@@ -143,7 +143,7 @@ def _time_pack(gaussians: int) -> list[str]:
 
 
 def _time_sensitivity() -> str:
-    """A view on the GPU, and on the CPU with all its cores; projection, which the CPU does for both, is in both."""
+    """A view on the GPU, and on the CPU with all its cores; projection is the CPU's in both."""
     from gscodec.render.sensitivity import measure_sensitivity, sensitivity_cameras
     from gscodec.splats.sample import make_sample
 
