@@ -1,6 +1,6 @@
 """Kernels of the `cuda/` folder: nvcc and the driver found, built for the GPU at hand into the user's cache, loaded.
 
-Without torch: the driver is asked through ctypes, kernels are plain C functions in a shared library.
+Without torch: the driver is asked through ctypes, kernels are plain C functions in a shared library. Linux alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gscodec.base.errors import GscodecError, MissingDependency
 
 __all__ = ["KERNELS", "SOURCES", "Gpu", "call", "find_gpu", "find_nvcc", "load", "nvcc_command"]
 
-KERNELS = ("pack", "sensitivity")
+KERNELS = ("pack", "sensitivity", "sort")
 SOURCES = Path(__file__).parents[2] / "cuda"
 CPU_DOES_IT_TOO = "or leave out --device cuda: the CPU does it too"
 CAPABILITY = (75, 76)  # CUdevice_attribute: compute capability, major and minor
@@ -42,7 +42,7 @@ class Gpu:
 def find_gpu() -> Gpu:
     """The GPU that kernels run on. Raises MissingDependency where driver or device are absent."""
     try:
-        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+        driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         raise MissingDependency(f"no CUDA driver: install NVIDIA's, {CPU_DOES_IT_TOO}") from None
     count, device = ctypes.c_int(0), ctypes.c_int(0)

@@ -24,6 +24,8 @@ def add(commands: Any) -> None:
     for k in (rd, speed, decode):
         k.add_argument("--data", type=Path, metavar="DIR", help="the test data (default: $GSCODEC_TEST_DATA)")
         k.add_argument("--sequences", nargs="*", metavar="NAME")
+    cuda = kinds.add_parser("cuda", help="the GPU's kernels")
+    for k in (rd, speed, decode, cuda):
         k.add_argument("--json", action="store_true")
         k.add_argument(
             "--output",
@@ -35,6 +37,10 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.kind == "cuda":
+        from gscodec.bench.cuda import CudaOptions, run_cuda
+
+        return run_cuda(CudaOptions(**_given({"json": args.json, "output": args.output})))
     shared = {"data": args.data, "json": args.json, "sequences": _some(args.sequences)}
     if args.kind == "speed":
         from gscodec.bench.speed import SpeedOptions, run_speed

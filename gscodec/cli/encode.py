@@ -45,7 +45,9 @@ def add(commands: Any) -> None:
         "--kernel", choices=KERNELS, default="classic", help="the kernel that the splats were trained for"
     )
     p.add_argument("--zone", metavar="FILE", help="cameras where viewers stand (JSON as views.json)")
-    p.add_argument("--device", choices=DEVICES, default="cpu", help="where sensitivity is computed")
+    p.add_argument(
+        "--device", choices=DEVICES, default="cpu", help="cuda: sensitivity and packing on the GPU"
+    )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs encoded in parallel")
     p.add_argument("--force", action="store_true", help="replace the output")

@@ -167,14 +167,20 @@ def radii(start: float) -> list[float]:
 
 
 def self_organise(
-    features: npt.ArrayLike, *, seed: int = 0, warm: npt.ArrayLike | None = None, rounds: int = 12
+    features: npt.ArrayLike,
+    *,
+    seed: int = 0,
+    warm: npt.ArrayLike | None = None,
+    rounds: int = 12,
+    device: str = "cpu",
 ) -> I64:
     """Place of each slot (int64 (N,), a permutation of 0..N-1) so that neighbours resemble each other.
 
     features: (N, F) float32, already weighted against each other (`grid_features`); the first three columns
     are positions and give the start, a Morton order. warm: places of another arrangement (the last GOP's) to
-    start from instead; then only the fine radii run. rounds: passes at each radius. Raises Misuse on values
-    that are not finite or a warm start that is no permutation.
+    start from instead; then only the fine radii run. rounds: passes at each radius. device: `cpu` or `cuda`,
+    with the same result. Raises Misuse on values that are not finite or a warm start that is no permutation,
+    MissingDependency without what the device needs.
     """
     data = np.ascontiguousarray(features, dtype=np.float32)
     if data.ndim != 2 or not np.isfinite(data).all():
@@ -190,12 +196,18 @@ def self_organise(
     grid = to_plane(data - data.mean(axis=0, keepdims=True) if slots else data, places)
     slot = to_plane(np.arange(slots, dtype=np.int64), places, -1).reshape(-1)
     mask = layout.mask().astype(np.float32)[:, :, None]
+    steps = [(max(1, round(radius / 2)), max(2, round(2 * radius))) for radius in radii(start)]
     state = np.array([seed & 0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
-    flat = grid.reshape(-1, data.shape[1])
-    for radius in radii(start):
-        for _ in range(rounds):
-            target = _blur(grid, mask, max(1, round(radius / 2))).reshape(flat.shape)
-            _swap_pass(flat, target, slot, layout.width, max(2, round(2 * radius)), state, ORDERS)
+    if device == "cuda":
+        from gscodec.grid.cuda import swap_on_gpu
+
+        swap_on_gpu(grid, slot, mask, steps, rounds, state, ORDERS)
+    else:
+        flat = grid.reshape(-1, data.shape[1])
+        for radius, window in steps:
+            for _ in range(rounds):
+                target = _blur(grid, mask, radius).reshape(flat.shape)
+                _swap_pass(flat, target, slot, layout.width, window, state, ORDERS)
     out = np.empty(slots, np.int64)
     out[slot[layout.cells]] = np.arange(slots)
     return out
