@@ -13,7 +13,7 @@ import pytest
 from gscodec.base.errors import BadInput, Misuse, Truncated, Unsupported
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.output import write_mp4, write_png
-from gscodec.train.captures import open_capture
+from gscodec.train.captures import open_capture, pose2sim
 from gscodec.train.captures.epipolar import point_line_error, turned
 from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
 from gscodec.train.captures.sample import write_sample_capture
@@ -206,6 +206,51 @@ def test_n3dv(tmp_path: Path) -> None:
         rows.append([*pose.reshape(-1), 0.1, 5.0])
     np.save(tmp_path / "poses_bounds.npy", np.array(rows))
     assert check(tmp_path, cameras=cameras).test_views == [0]
+
+
+def qualisys(path: Path, cameras: list[Camera], created: str, mirrored: bool = False) -> None:
+    """A Qualisys calibration: camera to world by rows, y up, z back; millimetres and 64ths of a pixel."""
+    text = f'<calibration created="{created}"><cameras>'
+    for name, c in zip(NAMES, cameras, strict=True):
+        rows = c.R * [[1], [-1], [-1]]
+        turn = " ".join(f'r{i + 1}{j + 1}="{float(rows[i, j])}"' for i in range(3) for j in range(3))
+        x, y, z = (float(v) for v in c.centre * 1000)
+        cx = c.width - c.cx if mirrored else c.cx
+        text += (
+            f'<camera active="1" serial="{name}" viewrotation="0"><fov_video left="0" top="0" right="{c.width - 1}" '
+            f'bottom="{c.height - 1}"/><transform {turn} x="{x}" y="{y}" z="{z}"/>'
+            f'<intrinsic focalLengthU="{c.fx * 64}" focalLengthV="{c.fy * 64}" centerPointU="{(cx - 0.5) * 64}" '
+            f'centerPointV="{(c.cy - 0.5) * 64}" radialDistortion1="0.0" radialDistortion2="0.0" '
+            f'tangentalDistortion1="0.0" tangentalDistortion2="0.0"/></camera>'
+        )
+    path.write_text(text + "</cameras></calibration>")
+
+
+def test_qualisys(tmp_path: Path) -> None:
+    for name in NAMES:
+        video(tmp_path / f"{name}.mp4")
+    path = tmp_path / "Calib.qca.txt"
+    qualisys(path, rig(), "2024-01-01")
+    assert not any("mirrored" in line for line in check(tmp_path).warnings)
+    path.write_text(path.read_text().replace('radialDistortion1="0.0"', 'radialDistortion1="-0.05"'))
+    assert pose2sim.read(tmp_path).views[0].lenses[0].params == (-0.05, 0, 0, 0)  # no unit: undivided
+    whole = path.read_text()
+    for old, new, kind in (
+        ('viewrotation="0"', 'viewrotation="90"', Unsupported), ('x="', 'x="m', BadInput), ("<cameras>", "<", BadInput),
+        ("<calibration", "<!DOCTYPE a><calibration", BadInput), ('active="1"', 'active="0"', BadInput),
+    ):  # fmt: skip
+        path.write_text(whole.replace(old, new))
+        with pytest.raises(kind, match=r"Calib\.qca\.txt"):
+            open_capture(tmp_path)
+
+
+def test_qualisys_turned_by_hand_is_mirrored_back(tmp_path: Path) -> None:
+    cameras = [replace(c, width=H, height=W, cx=c.cx - 8, cy=c.cy + 8) for c in rig()]
+    for name in NAMES:
+        write_mp4(tmp_path / f"{name}.mp4", [np.full((W, H, 3), 90, np.uint8)] * 2, 10)
+    qualisys(tmp_path / "Calib.qca.txt", cameras, pose2sim.CONVERTED, mirrored=True)
+    capture = check(tmp_path, cameras=cameras)
+    assert any("mirrored back" in line for line in capture.warnings)
 
 
 def n3dv_rows(n: int) -> np.ndarray:
