@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gscodec.base.errors import Unsupported
 from gscodec.base.jit import njit
 
-__all__ = ["Colours", "colours_of", "planes_of", "to_rgb", "yuv_to_rgb"]
+__all__ = ["UNSPECIFIED", "Colours", "colours_of", "planes_of", "to_rgb", "yuv_to_rgb"]
 
 U8 = npt.NDArray[np.uint8]
 Plane = npt.NDArray[Any]  # (h, w) uint8 or uint16

@@ -16,9 +16,16 @@ from gscodec.train.captures.model import Capture
 
 __all__ = ["EpipolarError", "epipolar_error", "fundamental", "point_line_error", "turned"]
 
+F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
 
-RATIO = 0.7  # Lowe's test: the second nearest descriptor is this much farther
+RATIO = 0.65  # Lowe's test: of the distances to the nearest descriptor and to the nearest one elsewhere
+NEAREST = 8  # neighbours that are asked whether they lie elsewhere
+APART_PX = 6.0
+SAME_PLACE_PX = 4.0
+SAME_WAY = 0.5  # cosine between axes: views more than 60 degrees apart show nothing alike to a descriptor
+MAX_FEATURES, MAX_TILT = 2500, 2
 MIN_MATCHES = 200
 
 
@@ -61,41 +68,69 @@ def epipolar_error(
 
 
 def find_matches(capture: Capture, frames: Sequence[int]) -> list[Matches]:
-    """SIFT features of all pairs of views: mutual nearest descriptors that pass the ratio test, nothing geometric."""
+    """Features of all pairs of views that look the same way: matched by descriptor alone, nothing geometric.
+
+    SIFT on pictures tilted as other views would see them (ASIFT: Morel, Yu 2009), RootSIFT descriptors (Arandjelovic,
+    Zisserman 2012), mutual nearest, and the nearest at another place is 1 / RATIO times farther. Half a minute a pair.
+    """
     try:
         import cv2 as opencv
     except ImportError as error:
         raise MissingDependency("OpenCV is missing: pip install opencv-python-headless") from error
     cv2: Any = opencv
-    sift = cv2.SIFT_create()
-    matcher = cv2.BFMatcher()
+    detector = cv2.AffineFeature_create(cv2.SIFT_create(nfeatures=MAX_FEATURES), MAX_TILT)
+    axes = [view.camera(frames[0]).R[2] for view in capture.views]
+    pairs = [(a, b) for a, b in combinations(range(len(axes)), 2) if axes[a] @ axes[b] > SAME_WAY]
     out = []
     for frame in frames:
-        features = []
-        for view in range(len(capture.views)):
-            grey = cv2.cvtColor(capture.picture(view, frame).rgb, cv2.COLOR_RGB2GRAY)
-            points, descriptors = sift.detectAndCompute(grey, None)
-            places = (
-                np.array([p.pt for p in points], np.float64).reshape(-1, 2) + 0.5
-            )  # OpenCV's centres are whole
-            features.append((places, descriptors))
-        for a, b in combinations(range(len(features)), 2):
-            (at_a, of_a), (at_b, of_b) = features[a], features[b]
-            if of_a is None or of_b is None or min(len(of_a), len(of_b)) < 2:
-                continue
-            there = {
-                m.queryIdx: m.trainIdx
-                for m, n in matcher.knnMatch(of_a, of_b, 2)
-                if m.distance < RATIO * n.distance
-            }
-            back = {
-                m.queryIdx: m.trainIdx
-                for m, n in matcher.knnMatch(of_b, of_a, 2)
-                if m.distance < RATIO * n.distance
-            }
-            pairs = np.array([(i, j) for i, j in there.items() if back.get(j) == i], np.int64).reshape(-1, 2)
-            out.append(Matches(a, b, at_a[pairs[:, 0]], at_b[pairs[:, 1]]))
+        found = {
+            view: _features(detector, cv2.cvtColor(capture.picture(view, frame).rgb, cv2.COLOR_RGB2GRAY))
+            for view in sorted({view for pair in pairs for view in pair})
+        }
+        for a, b in pairs:
+            rows, columns = _mutual(*found[a], *found[b])
+            at_a, at_b = found[a][0][rows], found[b][0][columns]
+            cells = np.round(np.hstack([at_a, at_b]) / SAME_PLACE_PX)  # tilts find a feature many times
+            once = np.unique(cells, axis=0, return_index=True)[1]
+            out.append(Matches(a, b, at_a[once], at_b[once]))
     return out
+
+
+def _features(detector: Any, grey: npt.NDArray[np.uint8]) -> tuple[F64, F32]:
+    """Places (N, 2) and RootSIFT descriptors (N, 128) of unit length."""
+    points, sift = detector.detectAndCompute(grey, None)
+    if sift is None:
+        return np.zeros((0, 2)), np.zeros((0, 128), np.float32)
+    places = np.array([p.pt for p in points], np.float64) + 0.5  # OpenCV's centres are whole
+    return places, np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-9))
+
+
+def _mutual(at_a: F64, of_a: F32, at_b: F64, of_b: F32) -> tuple[I64, I64]:
+    """Rows of matches in both lists."""
+    if min(len(of_a), len(of_b)) <= NEAREST:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    there, ratio = _nearest(of_a, of_b, at_b)
+    back, ratio_back = _nearest(of_b, of_a, at_a)
+    rows = np.arange(len(of_a))
+    returns = np.linalg.norm(at_a[back[there]] - at_a, axis=1) < SAME_PLACE_PX
+    good = returns & (ratio < RATIO) & (ratio_back[there] < RATIO)
+    return rows[good], there[good]
+
+
+def _nearest(queries: F32, others: F32, places: F64) -> tuple[I64, F32]:
+    """Of each query the nearest of `others`, and its distance over that of the nearest at another place."""
+    index, ratios = [], []
+    for start in range(0, len(queries), 2000):  # the table of likenesses stays small
+        likeness = queries[start : start + 2000] @ others.T
+        top = np.argpartition(-likeness, NEAREST, axis=1)[:, :NEAREST]
+        values = np.take_along_axis(likeness, top, axis=1)
+        best = np.take_along_axis(top, values.argmax(axis=1)[:, None], axis=1)
+        apart = np.linalg.norm(places[top] - places[best], axis=2) > APART_PX
+        second = np.where(apart.any(axis=1), np.where(apart, values, -1).max(axis=1), values.min(axis=1))
+        gap, other_gap = 1 - values.max(axis=1), 1 - second  # half the squared distance of unit vectors
+        ratios.append(np.sqrt(np.maximum(gap, 0) / np.maximum(other_gap, 1e-9)))
+        index.append(best[:, 0])
+    return np.concatenate(index), np.concatenate(ratios)
 
 
 def point_line_error(a: Camera, b: Camera, at_a: F64, at_b: F64) -> F64:

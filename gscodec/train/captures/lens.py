@@ -212,18 +212,39 @@ def scale_down(
 
 def _average(picture: npt.NDArray[Any], size: tuple[int, int]) -> F32:
     """(h, w, ...) float32: each output pixel is the mean of the area that it covers."""
-    rows = np.tensordot(_cover(picture.shape[0], size[1]), picture.astype(np.float32), axes=(1, 0))
-    return np.asarray(
-        np.moveaxis(np.tensordot(_cover(picture.shape[1], size[0]), rows, axes=(1, 1)), 0, 1), np.float32
-    )
+    height, width = picture.shape[:2]
+    samples = np.ascontiguousarray(picture.view(np.uint8) if picture.dtype == np.bool_ else picture)
+    out = np.empty((size[1], size[0], samples.size // (height * width)), np.float32)
+    _mean_areas(samples.reshape(height, width, -1), *_cover(height, size[1]), *_cover(width, size[0]), out)
+    return out.reshape(size[1], size[0], *picture.shape[2:])
 
 
-def _cover(n_in: int, n_out: int) -> F32:
-    """(n_out, n_in) float32: the share of input sample j in output sample i; rows sum to 1."""
+@njit
+def _mean_areas(picture, top, of_rows, left, of_columns, out):
+    """Fills out (h, w, C): rows top[i] + a weighed by of_rows[i, a], columns alike."""
+    height, width, channels = picture.shape
+    total = np.empty(channels)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            total[:] = 0.0
+            for a in range(of_rows.shape[1]):
+                row = min(top[i] + a, height - 1)
+                for b in range(of_columns.shape[1]):
+                    weight = of_rows[i, a] * of_columns[j, b]
+                    column = min(left[j] + b, width - 1)
+                    for c in range(channels):
+                        total[c] += weight * picture[row, column, c]
+            for c in range(channels):
+                out[i, j, c] = total[c]
+
+
+def _cover(n_in: int, n_out: int) -> tuple[npt.NDArray[np.int64], F64]:
+    """First input sample (n_out,) under each output sample, and the shares (n_out, K) of those from it on; they sum to 1."""
     edges = np.arange(n_out + 1) * (n_in / n_out)
-    low = np.maximum(edges[:-1, None], np.arange(n_in))
-    high = np.minimum(edges[1:, None], np.arange(n_in) + 1.0)
-    return np.asarray(np.maximum(high - low, 0) * (n_out / n_in), np.float32)
+    first = np.floor(edges[:-1]).astype(np.int64)
+    inputs = first[:, None] + np.arange(int(np.max(np.ceil(edges[1:]) - first)))
+    low, high = np.maximum(edges[:-1, None], inputs), np.minimum(edges[1:, None], inputs + 1.0)
+    return first, np.maximum(high - low, 0) * (n_out / n_in)
 
 
 def _round(picture: npt.NDArray[np.floating[Any]]) -> U8:

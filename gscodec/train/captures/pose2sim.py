@@ -2,12 +2,22 @@
 
 Both lie in the folder, or in its `calibration` and `videos`. Videos belong to the cameras whose names they carry, else
 to the cameras in order. The world is z up, in metres. Calibrations put the first pixel's centre at (0, 0).
+
+Qualisys counts lengths in 64ths of a pixel; distortion has no unit, it acts on x/z and y/z. (Pose2Sim divides it by 64
+too, which all but removes it: checkerboards filmed by the same cameras give the undivided coefficients.)
+
+Qualisys' sensors lie; a camera that stands on its side keeps a lying window and says so in `viewrotation`. Pose2Sim's
+converter can't say so: poses are turned by a quarter and U and V exchanged by hand. But a quarter turn takes (u, v) to
+(W - v, u), an exchange alone to (v, u): principal points end up mirrored across the width, and are put right here. That
+nothing but this happened is inferred, not documented. Two things say so: checkerboards (29 px from the centres as
+written, 12 px from the mirrored ones, root mean square over four cameras) and epipolar lines (tests).
 """
 
 from __future__ import annotations
 
 import tomllib
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +34,8 @@ __all__ = ["detect", "pair_videos", "read"]
 
 NOT_CAMERAS = ("metadata", "capture_volume", "charuco", "checkerboard")
 QCA_UNITS = 64.0  # Qualisys counts in 64ths of a pixel
+CONVERTED = "sometimes ago"  # the date of creation that Pose2Sim's converter to Qualisys' format writes
+DISTORTION = ("radialDistortion1", "radialDistortion2", "tangentalDistortion1", "tangentalDistortion2")
 UP = (0.0, 0.0, 1.0)
 
 Calibration = list[tuple[str, Lens, Pose]]
@@ -39,8 +51,8 @@ def read(folder: Path) -> Rig:
     if not found:
         raise BadInput("no Calib*.toml and no *.qca.txt", file=str(folder))
     path = found[0]
-    cameras = _read_qca(path) if path.name.endswith(".qca.txt") else _read_toml(path)
     warnings = [f"of {len(found)} calibrations {path.name} is used"] if len(found) > 1 else []
+    cameras = _read_qca(path, warnings) if path.name.endswith(".qca.txt") else _read_toml(path)
     files = videos_in(folder / "videos") or videos_in(folder)
     decoders = Decoders()
     paired = pair_videos([name for name, _, _ in cameras], files, path, warnings)
@@ -98,7 +110,7 @@ def _from_toml(key: str, table: dict[str, Any], path: Path) -> tuple[str, Lens, 
     return str(table.get("name", key)), lens, (rotation, t)
 
 
-def _read_qca(path: Path) -> Calibration:
+def _read_qca(path: Path, warnings: list[str]) -> Calibration:
     """Qualisys' XML. Its rotation is camera to world by rows, x right, y up, z back; millimetres."""
     text = read_text(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
@@ -110,7 +122,14 @@ def _read_qca(path: Path) -> Calibration:
     cameras = [camera for camera in root.iter("camera") if camera.get("active", "1") == "1"]
     if not cameras:
         raise BadInput("holds no cameras", file=str(path), field="cameras")
-    return [_from_qca(camera, path) for camera in cameras]
+    out = [_from_qca(camera, path) for camera in cameras]
+    if root.get("created") != CONVERTED or not any(lens.height > lens.width for _, lens, _ in out):
+        return out
+    warnings.append(f"{path.name}: turned to portrait by hand; its principal points are mirrored back")
+    return [
+        (name, replace(lens, cx=lens.width - lens.cx) if lens.height > lens.width else lens, pose)
+        for name, lens, pose in out
+    ]
 
 
 def _from_qca(camera: ET.Element, path: Path) -> tuple[str, Lens, Pose]:
@@ -138,6 +157,6 @@ def _from_qca(camera: ET.Element, path: Path) -> tuple[str, Lens, Pose]:
         int(get(window, "right") - left) + 1, int(get(window, "bottom") - top) + 1,
         intrinsic("focalLengthU"), intrinsic("focalLengthV"),
         intrinsic("centerPointU") - left + 0.5, intrinsic("centerPointV") - top + 0.5, "brown",
-        tuple(intrinsic(k) for k in ("radialDistortion1", "radialDistortion2", "tangentalDistortion1", "tangentalDistortion2")),
+        tuple(get("intrinsic", k) for k in DISTORTION),
     )  # fmt: skip
     return name, lens, (rotation, -rotation @ centre)

@@ -16,6 +16,7 @@ from gscodec.train.captures.geometry import Pose, estimate_up, normalise
 from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
 from gscodec.train.captures.model import Capture, Picture, SeedPoints, View
 from gscodec.train.captures.sources import Source, read_mask
+from gscodec.train.captures.video import Video
 
 __all__ = ["HoldOut", "Rig", "RigView", "assemble"]
 
@@ -77,6 +78,11 @@ def assemble(rig: Rig, path: Path, downscale: float, hold_out: HoldOut) -> Captu
             warnings.append(f"{view.name}: {n_frames - len(present)} of {n_frames} pictures are missing")
     shown = min(frames[0])
     alpha = views[0].source.read(shown)[1] is not None if rig.has_alpha is None else rig.has_alpha
+    guessed = [v.name for v in views if isinstance(v.source, Video) and v.source.untagged]
+    if guessed:
+        warnings.append(
+            f"no colour tags in {len(guessed)} videos ({guessed[0]}): taken as BT.709 from 720 lines on, BT.601 below"
+        )
     meaning = _meaning_of_masks(rig, views, frames, warnings)
     return Capture(
         views=[

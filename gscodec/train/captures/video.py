@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gscodec.base.errors import BadInput, Truncated
-from gscodec.train.captures.colour import to_rgb
+from gscodec.train.captures.colour import UNSPECIFIED, to_rgb
 
 __all__ = ["Decoders", "Video"]
 
@@ -40,7 +40,10 @@ class Video:
                     raise BadInput("holds no video", file=str(path))
                 stream = container.streams.video[0]
                 self.fps = float(stream.average_rate or 0)
-                self.size = (int(stream.codec_context.width), int(stream.codec_context.height))  # not turned
+                context = stream.codec_context
+                self.size = (int(context.width), int(context.height))  # not turned
+                yuv = str(context.pix_fmt).startswith("yuv")
+                self.untagged = yuv and int(context.colorspace) == UNSPECIFIED  # its matrix must be guessed
                 self._n = int(stream.frames)
         except (av.FFmpegError, OSError) as error:
             raise BadInput(f"cannot be opened as video: {error.strerror or error}", file=str(path)) from error

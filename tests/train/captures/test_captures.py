@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gscodec.base.errors import BadInput, Misuse, Unsupported
+from gscodec.base.errors import BadInput, Misuse, Truncated, Unsupported
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.output import write_mp4, write_png
-from gscodec.train.captures import open_capture
+from gscodec.train.captures import open_capture, pose2sim
 from gscodec.train.captures.epipolar import point_line_error, turned
 from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
 from gscodec.train.captures.sample import write_sample_capture
@@ -103,6 +105,21 @@ def test_nerfstudio_pictures_missing_and_held_out(tmp_path: Path) -> None:
     assert half.picture(0, 0).rgb.shape == (H // 2, W // 2, 3) and half.views[0].camera(0).cx == 15.0
 
 
+def test_nerfstudio_intrinsics_of_each_frame(tmp_path: Path) -> None:
+    """A camera that zooms and moves: each frame has its own intrinsics and pose."""
+    zoomed = [replace(c, fx=c.fx + 5 * t, cx=c.cx - t) for t, c in enumerate(rig())]
+    entries = []
+    for t, camera in enumerate(zoomed):
+        put(tmp_path / f"{t}.png")
+        entries.append(entry(camera) | {"file_path": f"{t}.png", "camera": "one", "frame": t})
+    nerf(tmp_path, entries)
+    capture = open_capture(tmp_path)
+    assert (len(capture.views), capture.n_frames) == (1, 3)
+    for t, camera in enumerate(zoomed):
+        got = project(capture.views[0].camera(t), capture.normalisation.apply(POINTS))
+        np.testing.assert_allclose(got, project(camera, POINTS), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [({"fl_x": "x"}, "fl_x"), ({"transform_matrix": [[1]]}, "transform_matrix"), ({"camera_model": "ODD"}, "camera_model"),
@@ -126,6 +143,22 @@ def test_videos_forward_back_and_unequal(tmp_path: Path) -> None:
     assert capture.n_frames == 4 and any("unequal" in line for line in capture.warnings)
     for t in (0, 3, 1, 2):
         assert abs(int(capture.picture(0, t).rgb[5, 5, 0]) - 40 * (t + 1)) <= 2
+
+
+def test_videos_without_colour_tags_are_named(tmp_path: Path) -> None:
+    import av
+
+    for name in NAMES[:2]:
+        with av.open(str(tmp_path / f"{name}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=10)
+            stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+            if name == NAMES[0]:
+                stream.codec_context.colorspace = 1
+            frame = av.VideoFrame.from_ndarray(picture(), "rgb24")
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    entries = [entry(c) | {"file_path": f"{n}.mp4", "camera": n} for n, c in zip(NAMES, rig(), strict=False)]
+    nerf(tmp_path, entries[:2])
+    assert [w for w in open_capture(tmp_path).warnings if "colour tags in 1 videos (cam01)" in w]
 
 
 def test_seeking_equals_decoding(tmp_path: Path) -> None:
@@ -173,6 +206,70 @@ def test_n3dv(tmp_path: Path) -> None:
         rows.append([*pose.reshape(-1), 0.1, 5.0])
     np.save(tmp_path / "poses_bounds.npy", np.array(rows))
     assert check(tmp_path, cameras=cameras).test_views == [0]
+
+
+def qualisys(path: Path, cameras: list[Camera], created: str, mirrored: bool = False) -> None:
+    """A Qualisys calibration: camera to world by rows, y up, z back; millimetres and 64ths of a pixel."""
+    text = f'<calibration created="{created}"><cameras>'
+    for name, c in zip(NAMES, cameras, strict=True):
+        rows = c.R * [[1], [-1], [-1]]
+        turn = " ".join(f'r{i + 1}{j + 1}="{float(rows[i, j])}"' for i in range(3) for j in range(3))
+        x, y, z = (float(v) for v in c.centre * 1000)
+        cx = c.width - c.cx if mirrored else c.cx
+        text += (
+            f'<camera active="1" serial="{name}" viewrotation="0"><fov_video left="0" top="0" right="{c.width - 1}" '
+            f'bottom="{c.height - 1}"/><transform {turn} x="{x}" y="{y}" z="{z}"/>'
+            f'<intrinsic focalLengthU="{c.fx * 64}" focalLengthV="{c.fy * 64}" centerPointU="{(cx - 0.5) * 64}" '
+            f'centerPointV="{(c.cy - 0.5) * 64}" radialDistortion1="0.0" radialDistortion2="0.0" '
+            f'tangentalDistortion1="0.0" tangentalDistortion2="0.0"/></camera>'
+        )
+    path.write_text(text + "</cameras></calibration>")
+
+
+def test_qualisys(tmp_path: Path) -> None:
+    for name in NAMES:
+        video(tmp_path / f"{name}.mp4")
+    path = tmp_path / "Calib.qca.txt"
+    qualisys(path, rig(), "2024-01-01")
+    assert not any("mirrored" in line for line in check(tmp_path).warnings)
+    path.write_text(path.read_text().replace('radialDistortion1="0.0"', 'radialDistortion1="-0.05"'))
+    assert pose2sim.read(tmp_path).views[0].lenses[0].params == (-0.05, 0, 0, 0)  # no unit: undivided
+    whole = path.read_text()
+    for old, new, kind in (
+        ('viewrotation="0"', 'viewrotation="90"', Unsupported), ('x="', 'x="m', BadInput), ("<cameras>", "<", BadInput),
+        ("<calibration", "<!DOCTYPE a><calibration", BadInput), ('active="1"', 'active="0"', BadInput),
+    ):  # fmt: skip
+        path.write_text(whole.replace(old, new))
+        with pytest.raises(kind, match=r"Calib\.qca\.txt"):
+            open_capture(tmp_path)
+
+
+def test_qualisys_turned_by_hand_is_mirrored_back(tmp_path: Path) -> None:
+    cameras = [replace(c, width=H, height=W, cx=c.cx - 8, cy=c.cy + 8) for c in rig()]
+    for name in NAMES:
+        write_mp4(tmp_path / f"{name}.mp4", [np.full((W, H, 3), 90, np.uint8)] * 2, 10)
+    qualisys(tmp_path / "Calib.qca.txt", cameras, pose2sim.CONVERTED, mirrored=True)
+    capture = check(tmp_path, cameras=cameras)
+    assert any("mirrored back" in line for line in capture.warnings)
+
+
+def n3dv_rows(n: int) -> np.ndarray:
+    pose = np.column_stack([np.eye(3)[[1, 0, 2]], np.zeros(3), (H, W, 70.0)])
+    pose[2, 2] = -1.0  # right-handed: down x right is back
+    return np.array([[*pose.reshape(-1), 0.1, 5.0]] * n)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [(n3dv_rows(3), "3 rows, but 2 videos"), (n3dv_rows(2)[:, :16], "N x 17"), (n3dv_rows(2) * np.nan, "N x 17"),
+     (n3dv_rows(2) * 0, "not a pose.*cam00"), (np.array(["x"]), "N x 17"), (np.array([{}]), "not a numpy file")],
+)  # fmt: skip
+def test_n3dv_names_the_error(tmp_path: Path, rows: np.ndarray, message: str) -> None:
+    for i in range(2):
+        video(tmp_path / f"cam0{i}.mp4")
+    np.save(tmp_path / "poses_bounds.npy", rows, allow_pickle=True)
+    with pytest.raises(BadInput, match=message):
+        open_capture(tmp_path)
 
 
 def test_videogs(tmp_path: Path) -> None:
@@ -257,6 +354,48 @@ def test_colmap_text(tmp_path: Path, videos: bool) -> None:
     assert capture.points is not None and capture.points.colors.tolist() == [[9, 8, 7]]
     (model / "cameras.txt").write_text("1 STRANGE 4 4 1")
     with pytest.raises(Unsupported, match="STRANGE"):
+        open_capture(tmp_path)
+
+
+def colmap_binary(model: Path) -> None:
+    """The layout of COLMAP's src/colmap/scene/reconstruction_io: little-endian, counts of 64 bits."""
+    from scipy.spatial.transform import Rotation
+
+    cameras, images = struct.pack("<Q", 3), struct.pack("<Q", 3)
+    for i, (name, c) in enumerate(zip(NAMES, rig(), strict=True)):
+        cameras += struct.pack("<iiQQ4d", 7 * i + 3, 1, W, H, c.fx, c.fy, c.cx, c.cy)
+        x, y, z, w = Rotation.from_matrix(c.R).as_quat()
+        images += struct.pack("<i7di", i + 5, w, x, y, z, *c.t, 7 * i + 3) + f"{name}.png\0".encode()
+        images += struct.pack("<Q", i) + struct.pack("<ddq", 1.0, 2.0, -1) * i
+    points = struct.pack("<Q", 2)
+    for i in range(2):
+        points += (
+            struct.pack("<Q3d3BdQ", i, 0.1 * i, 0.2, 0.3, 9, 8, 7, 0.5, i) + struct.pack("<ii", 5, 0) * i
+        )
+    model.mkdir(parents=True)
+    for file, data in (("cameras", cameras), ("images", images), ("points3D", points)):
+        (model / f"{file}.bin").write_bytes(data)
+
+
+def test_colmap_binary(tmp_path: Path) -> None:
+    model = tmp_path / "sparse" / "0"
+    colmap_binary(model)
+    for name in NAMES:
+        put(tmp_path / "images" / f"{name}.png")
+    capture = check(tmp_path)
+    assert capture.points is not None and capture.points.colors.tolist() == [[9, 8, 7]] * 2
+    means = capture.normalisation.inverse.apply(capture.points.means)
+    np.testing.assert_allclose(means, [[0, 0.2, 0.3], [0.1, 0.2, 0.3]], atol=1e-12)
+    for file in ("cameras", "images", "points3D"):
+        whole = (model / f"{file}.bin").read_bytes()
+        for cut in (3, len(whole) // 2, len(whole) - 1):
+            (model / f"{file}.bin").write_bytes(whole[:cut])
+            with pytest.raises(Truncated, match=f"{file}.bin"):
+                open_capture(tmp_path)
+        (model / f"{file}.bin").write_bytes(whole)
+    camera = struct.pack("<QiiQQ", 1, 1, 99, W, H)
+    (model / "cameras.bin").write_bytes(camera)
+    with pytest.raises(Unsupported, match="camera model 99"):
         open_capture(tmp_path)
 
 
