@@ -24,6 +24,11 @@ check: lint types
 	$(PY) -m pip install -q --require-hashes -r requirements-dev.lock
 	touch $@
 
+# torch and gsplat, for `gscodec train` and its tests, which skip without them.
+.venv/.train: requirements-train.lock .venv/.dev
+	$(PY) -m pip install -q -r requirements-train.lock
+	touch $@
+
 player_web/node_modules/.done: player_web/package-lock.json
 	cd player_web && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
@@ -58,9 +63,11 @@ vectors: .venv/.dev
 	$(PY) -m spec.make_vectors
 
 # Every figure that the issues demand, written into BENCHMARKS.md with commit and date.
-bench-check: .venv/.dev
+bench-check: .venv/.dev player
 	$(PY) -m gscodec bench rd
 	$(PY) -m gscodec bench speed
+	$(PY) -m gscodec bench decode
+	$(PY) -m gscodec bench cuda
 
 clean:
 	rm -rf .venv player_web/node_modules gscodec/web demo dist
