@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from gscodec.codec.model import rotation
@@ -15,7 +12,7 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Normalisation, SeedPoints
 from gscodec.train.rasterise import Attributes
 
-__all__ = ["NAMES", "Y0", "Gaussians", "from_seeds", "splats_of", "to_splats"]
+__all__ = ["NAMES", "Y0", "Gaussians", "from_seeds", "to_splats", "turned"]
 
 Y0 = 0.28209479177387814
 NAMES = ("means", "quats", "log_scales", "logits", "sh")
@@ -78,16 +75,16 @@ def to_splats(
         vector = np.einsum("ab,nbc->nac", back.R, vector)
         sh[:, 1], sh[:, 2], sh[:, 3] = -vector[:, 1], vector[:, 2], -vector[:, 0]
     x, y, z = (float(v) for v in back.R @ np.array(up))
-    return splats_of(
-        (back.apply(m), quats, s * back.scale, o, sh), up=(x, y, z), antialiased=kernel == "compensated"
-    )
+    arrays = [np.ascontiguousarray(a, np.float32) for a in (back.apply(m), quats, s * back.scale, o, sh)]
+    return Splats(
+        means=arrays[0], quats=arrays[1], scales=arrays[2], opacities=arrays[3], sh=arrays[4], up=(x, y, z),
+        antialiased=kernel == "compensated",
+    )  # fmt: skip
 
 
-def splats_of(
-    arrays: Sequence[npt.NDArray[Any]],
-    up: tuple[float, float, float] = (0.0, -1.0, 0.0),
-    antialiased: bool = False,
-) -> Splats:
-    """Splats of activated arrays in the order of Attributes."""
-    m, q, s, o, sh = (np.ascontiguousarray(a, np.float32) for a in arrays)
-    return Splats(means=m, quats=q, scales=s, opacities=o, sh=sh, up=up, antialiased=antialiased)
+def turned(q: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Vectors x (..., 3) turned by unit quaternions q (..., 4), wxyz."""
+    v = q[..., 1:].expand_as(x)
+    c = 2 * torch.linalg.cross(v, x)
+    out: torch.Tensor = x + q[..., :1] * c + torch.linalg.cross(v, c)
+    return out

@@ -1,25 +1,24 @@
-"""A following frame: few control nodes move all Gaussians, then a gentle detail stage (dynamic.md, section 2)."""
+"""Motion from one frame to the next: few control nodes, each of which turns and shifts the Gaussians around it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as nn
 
-from gscodec.train.captures.model import Capture
-from gscodec.train.gaussians import Gaussians
-from gscodec.train.keyframe import optimiser, picture_loss
-from gscodec.train.settings import TrainSettings
+from gscodec.train.gaussians import Gaussians, turned
+from gscodec.train.keyframe import Report
 
-__all__ = ["Nodes", "bind_nodes", "next_frame"]
+__all__ = ["Nodes", "bind_nodes", "move", "moved", "rigidity"]
 
 NEAREST = 4
 CARRY = 0.6  # of the last motion, as a start: all of it overshoots where direction changes (HiCoM)
 RIGID = 0.3
 NODE_RATE = 4e-3
-DETAIL = {"means": 0.1, "quats": 0.3, "sh": 0.15}  # scales and opacities are held
+RATE_LAST = 0.1  # of the rate at the end
 
 
 @dataclass
@@ -69,58 +68,47 @@ def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.cat([w * x - (v * u).sum(1, keepdim=True), w * u + x * v + torch.linalg.cross(v, u)], dim=1)
 
 
-def _turned(q: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Vectors x (..., 3) turned by unit quaternions q (..., 4)."""
-    v = q[..., 1:].expand_as(x)
-    c = 2 * torch.linalg.cross(v, x)
-    return x + q[..., :1] * c + torch.linalg.cross(v, c)
-
-
-def _moved(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> Gaussians:
+def moved(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> Gaussians:
     """Every Gaussian by the blend of its nodes' rigid motions."""
     turns, centres = _quaternions(motion[:, 3:]), start.means[nodes.rows]
     offset = start.means[:, None] - centres[nodes.near]
-    placed = centres[nodes.near] + motion[:, :3][nodes.near] + _turned(turns[nodes.near], offset)
+    placed = centres[nodes.near] + motion[:, :3][nodes.near] + turned(turns[nodes.near], offset)
     means = (nodes.weights[..., None] * placed).sum(1)
     turn = nn.normalize((nodes.weights[..., None] * turns[nodes.near]).sum(1), dim=1)
     return Gaussians(means, _product(turn, start.quats), start.log_scales, start.logits, start.sh)
 
 
-def _rigidity(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> torch.Tensor:
+def rigidity(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> torch.Tensor:
     """How far neighbouring nodes are from where each node's own motion would put them, relative to their distance."""
     centres = start.means[nodes.rows]
     offset = centres[nodes.edges] - centres[:, None]
-    want = _turned(_quaternions(motion[:, 3:])[:, None], offset)
+    want = turned(_quaternions(motion[:, 3:])[:, None], offset)
     got = offset + motion[:, :3][nodes.edges] - motion[:, None, :3]
     length = offset.square().sum(-1).mean() + 1e-9
     return (got - want).square().sum(-1).mean() / length
 
 
-def next_frame(
-    start: Gaussians, nodes: Nodes, capture: Capture, settings: TrainSettings, frame: int
+def move(
+    start: Gaussians,
+    nodes: Nodes,
+    picture_loss: Callable[[Gaussians], torch.Tensor],
+    iterations: int,
+    report: Report | None = None,
 ) -> Gaussians:
-    """The Gaussians of `frame`, the same ones in the same order; `nodes.motion` moves on."""
-    rng = np.random.default_rng([settings.seed, frame])
-    views = [v for v in capture.train_views if capture.views[v].has(frame)]
+    """`start`, the Gaussians of the frame before, moved by the nodes to lower the loss; `nodes.motion` goes along.
 
-    def loss_of(gaussians: Gaussians) -> torch.Tensor:
-        background = float(rng.random() < 0.5) if capture.masked else 0.0
-        return picture_loss(gaussians, capture, frame, int(rng.choice(views)), settings.kernel, background)
-
+    Nodes start at a share of their last motion; neighbours are held to a rigid motion of each other.
+    """
     motion = (CARRY * nodes.motion).clone().requires_grad_()
-    adam = torch.optim.Adam([motion], lr=NODE_RATE)
-    for i in range(settings.motion_iterations):
-        adam.param_groups[0]["lr"] = NODE_RATE * 0.1 ** (i / settings.motion_iterations)
-        loss = loss_of(_moved(start, nodes, motion)) + RIGID * _rigidity(start, nodes, motion)
+    adam = torch.optim.Adam([motion], lr=NODE_RATE, eps=1e-15)
+    for i in range(iterations):
+        adam.param_groups[0]["lr"] = NODE_RATE * RATE_LAST ** (i / iterations)
+        seen = picture_loss(moved(start, nodes, motion))
+        loss = seen + RIGID * rigidity(start, nodes, motion)
         adam.zero_grad()
         loss.backward()
         adam.step()
+        if report:
+            report(1, float(seen.detach()))
     nodes.motion = motion.detach()
-    gaussians = _moved(start, nodes, nodes.motion).trainable()
-    adam = optimiser(gaussians, DETAIL)
-    for _ in range(settings.detail_iterations):
-        loss = loss_of(gaussians)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-    return gaussians.fixed()
+    return moved(start, nodes, nodes.motion)

@@ -7,12 +7,15 @@ from typing import Any
 
 from gscodec.base.errors import Misuse
 
-__all__ = ["PRESETS", "TrainSettings", "preset"]
+__all__ = ["KERNELS", "PRESETS", "TrainSettings", "preset"]
+
+KERNELS = ("classic", "compensated")
+LEAST = {"gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
-    """Iterations are pictures looked at. `frames`: None for all of the capture."""
+    """Iterations are pictures looked at."""
 
     gaussians: int = 12_000
     key_iterations: int = 2000
@@ -21,16 +24,21 @@ class TrainSettings:
     nodes: int = 400
     sh_degree: int = 1
     kernel: str = "classic"
-    frames: int | None = None
     device: str = "cpu"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise Misuse(f"the kernels trained for are {', '.join(KERNELS)}", kernel=self.kernel)
         if self.sh_degree not in (0, 1):
             raise Misuse("SH of degree 0 or 1 is trained", sh_degree=self.sh_degree)
-        for name in ("gaussians", "key_iterations", "nodes"):
-            if getattr(self, name) < 1:
-                raise Misuse("must be at least 1", **{name: getattr(self, name)})
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})
+
+    def steps(self, *, following: bool) -> int:
+        """Iterations of a frame."""
+        return self.motion_iterations + self.detail_iterations if following else self.key_iterations
 
 
 PRESETS: dict[str, dict[str, Any]] = {
