@@ -13,8 +13,8 @@ from gscodec.train.keyframe import Report, optimiser
 
 __all__ = ["hold_still", "pixels_per_unit", "refine"]
 
-FACTORS = {"means": 0.1, "quats": 0.3, "sh": 0.15}  # of the key frame's rates; scales and opacities are held
-STILL = 2e-3  # weight of the hold-still penalty
+FACTORS = {"means": 0.3, "quats": 1.0, "sh": 0.5}  # of the key frame's rates; scales and opacities are held
+STILL = 5e-2  # weight of the hold-still penalty
 HOLD_PIXELS = 0.15  # a change of place, or of a tip by turning, that nobody sees
 HOLD_COLOUR = 1 / 255
 
@@ -53,14 +53,15 @@ def refine(
 ) -> Gaussians:
     """Places, rotations and colours adapted a little; what differs from `before`, in units that are visible, costs.
 
-    The penalty is a square root: it pulls small changes to nothing and lets large ones be.
+    The penalty levels off (Geman and McClure): it pulls small changes to nothing and lets go of what really moves.
     """
     out = gaussians.trainable()
     adam = optimiser(out, FACTORS)
     for _ in range(iterations):
         seen = picture_loss(out)
         shift, tip, colour = _change(out, before, pixels)
-        cost = torch.sqrt(1e-2 + (shift + tip) / HOLD_PIXELS**2 + colour / HOLD_COLOUR**2)
+        far = (shift + tip) / HOLD_PIXELS**2 + colour / HOLD_COLOUR**2
+        cost = far / (1 + far)
         loss = seen + STILL * cost.mean()
         adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

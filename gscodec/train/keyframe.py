@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from gscodec.base.errors import BadInput
 from gscodec.train.captures.model import Capture
 from gscodec.train.captures.seeds import seed_points
 from gscodec.train.gaussians import Gaussians, from_seeds
@@ -55,6 +56,8 @@ class PictureLoss:
         capture = self.capture
         if not self.order:
             views = [v for v in capture.train_views if capture.views[v].has(self.frame)]
+            if not views:
+                raise BadInput("no training view has a picture of this frame", frame=self.frame)
             self.order = tuple(int(v) for v in self.rng.permutation(views))
         view, self.order = self.order[0], self.order[1:]
         background = float(self.rng.random() < 0.5) if capture.masked else 0.0

@@ -17,7 +17,7 @@ __all__ = ["Nodes", "bind_nodes", "move", "moved", "rigidity"]
 NEAREST = 4
 CARRY = 0.6  # of the last motion, as a start: all of it overshoots where direction changes (HiCoM)
 RIGID = 0.3
-NODE_RATE = 4e-3
+NODE_RATE = 8e-3
 RATE_LAST = 0.1  # of the rate at the end
 
 

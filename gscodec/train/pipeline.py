@@ -118,10 +118,11 @@ def train_sequence(
         raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
     torch.set_num_threads(1)  # sums must not depend on the number of threads
     _claim(work, capture, settings, frames.start)
+    last = ""
     for frame in frames:
         path, first = _path(work, frame), frame == frames.start
         if not path.exists():
-            report = _Teller(on_step, frame, settings.gaussians)
+            report = _Teller(on_step, frame, last)
             if first:
                 done = _key(capture, settings, frame, report)
             else:
@@ -132,8 +133,10 @@ def train_sequence(
         if on_step:
             gaussians = Checkpoint.load(path).gaussians
             scores = held_out_psnr(capture, _splats(gaussians, capture, settings.kernel), frame)
-            held_out = f"held out {np.mean(scores):.2f} dB, " if scores else ""
-            on_step(0, f"frame {frame} done, {held_out}{len(gaussians.means)} Gaussians")
+            last = f"{len(gaussians.means)} Gaussians"
+            if scores:
+                last += f", held out {np.mean(scores):.2f} dB (frame {frame})"
+            on_step(0, last)
     return TrainedSequence(work, capture, settings, frames)
 
 
@@ -155,15 +158,16 @@ def held_out_psnr(capture: Capture, splats: Splats, frame: int) -> list[float]:
 
 
 class _Teller:
-    """Turns (iterations, loss) into a step and a line."""
+    """Turns (iterations, loss) into a step and a line; `last` is what the frame before came to."""
 
-    def __init__(self, on_step: OnStep | None, frame: int, count: int) -> None:
-        self._on_step, self._frame, self._count, self._loss = on_step, frame, count, -1.0
+    def __init__(self, on_step: OnStep | None, frame: int, last: str) -> None:
+        self._on_step, self._frame, self._last, self._loss = on_step, frame, last, -1.0
 
     def __call__(self, iterations: int, loss: float) -> None:
         self._loss = loss if self._loss < 0 else SMOOTH * self._loss + (1 - SMOOTH) * loss
         if self._on_step:
-            self._on_step(iterations, f"frame {self._frame}, loss {self._loss:.4f}, {self._count} Gaussians")
+            line = f"frame {self._frame}, loss {self._loss:.4f}"
+            self._on_step(iterations, f"{line}, {self._last}" if self._last else line)
 
 
 def _key(capture: Capture, settings: TrainSettings, frame: int, report: Report) -> Checkpoint:

@@ -42,7 +42,7 @@ class TrainSettings:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"gaussians": 6000, "key_iterations": 1000, "motion_iterations": 80, "detail_iterations": 60},
+    "fast": {"gaussians": 6000, "key_iterations": 1000, "motion_iterations": 120, "detail_iterations": 80},
     "balanced": {},
     "best": {"gaussians": 20_000, "key_iterations": 5000, "motion_iterations": 300, "detail_iterations": 300},
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from gscodec.base.errors import BadInput
 from gscodec.render.cameras import look_at
 from gscodec.train.captures.model import Capture, Normalisation, Picture, View
 
@@ -107,6 +109,16 @@ def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
     assert held[right].mean() < 0.05
     for name, tensor in out.tensors().items():
         assert torch.equal(tensor[still], getattr(start, name)[still]), name
+
+
+def test_a_frame_that_no_view_saw_is_named() -> None:
+    from gscodec.train.keyframe import PictureLoss
+
+    capture = capture_of([blob()])
+    views = [replace(view, frames=frozenset({0})) for view in capture.views]
+    loss = PictureLoss(replace(capture, views=views), 7, "classic", np.random.default_rng(0))
+    with pytest.raises(BadInput, match="frame=7"):
+        loss(blob())
 
 
 def test_small_changes_are_held_and_add_up_until_they_are_seen() -> None:

@@ -80,7 +80,7 @@ def test_a_work_folder_of_another_run_is_refused(folder: Path, tmp_path: Path) -
 
 def test_settings_refuse_what_cannot_be() -> None:
     assert preset("fast", gaussians=77, seed=None).gaussians == 77
-    assert preset("fast").steps(following=True) == 140
+    assert preset("fast").steps(following=True) == 200
     for wrong in ({"gaussians": 0}, {"sh_degree": 2}, {"kernel": "analytic"}, {"detail_iterations": -1}):
         with pytest.raises(Misuse):
             TrainSettings(**wrong)

@@ -47,6 +47,12 @@ def test_picture_and_gradients_are_those_of_the_exact_renderer(kernel: str, coef
         assert np.abs(tensor.grad.numpy() - exact).max() < 2e-3 * np.abs(exact).max(), name
 
 
+def test_the_kernels_offered_are_those_there_are() -> None:
+    from gscodec.train import rasterise, settings
+
+    assert tuple(rasterise.KERNELS) == settings.KERNELS
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 def test_cuda_draws_the_same_picture() -> None:
     from gscodec.train.rasterise import Attributes, render
