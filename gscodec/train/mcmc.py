@@ -16,6 +16,7 @@ __all__ = ["DEAD", "relocate", "shared_opacity", "shared_scale", "walk"]
 
 DEAD = 0.005  # opacity under which a Gaussian is moved (the paper's)
 MOST = 51  # Gaussians at one place: more make no difference
+OPAQUE = 1 - 1e-4  # nearer to 1 the sums of eq. 9 cancel to nothing in float64
 STEEP, FAINT = 100.0, 0.995  # only what lets 0.995 of the light through walks
 WALK = 5e4  # of the position rate; the paper's 5e5 goes with rates ten times smaller
 
@@ -50,7 +51,7 @@ def shared_scale(opacity: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Generator) -> int:
     """Move dead Gaussians onto others, drawn by opacity; all at one place share opacity and scale. Returns how many."""
     with torch.no_grad():
-        opacity = torch.sigmoid(gaussians.logits)
+        opacity = torch.sigmoid(gaussians.logits).clamp(max=OPAQUE)
         dead = torch.nonzero(opacity < DEAD)[:, 0]
         if not len(dead) or len(dead) == len(opacity):
             return 0
@@ -58,7 +59,7 @@ def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Gene
         source = torch.multinomial(weight, len(dead), True, generator=generator).to(dead.device)
         count = (1 + torch.bincount(source, minlength=len(opacity))).clamp(max=MOST)
         factor = shared_scale(opacity, count)
-        shared = shared_opacity(opacity, count).clamp(DEAD, 1 - 1e-4)
+        shared = shared_opacity(opacity, count).clamp(min=DEAD)
         crowded = torch.unique(source)
         gaussians.logits[crowded] = torch.logit(shared[crowded])
         gaussians.log_scales[crowded] += torch.log(factor[crowded])[:, None]

@@ -60,6 +60,19 @@ def test_the_scale_factor_is_that_of_the_double_sum() -> None:
     assert float(shared_scale(torch.tensor([0.7]), torch.tensor([1]))[0]) == 1
 
 
+def test_a_crowd_on_a_wholly_opaque_one_stays_finite() -> None:
+    from gscodec.train.keyframe import RATES, optimiser
+    from gscodec.train.mcmc import relocate
+
+    gaussians = one(80, 0.5)
+    gaussians.logits[0] = 40.0
+    gaussians = gaussians.trainable()
+    adam = optimiser(gaussians, dict.fromkeys(RATES, 1.0))
+    assert relocate(gaussians, adam, torch.Generator().manual_seed(1)) == 79
+    assert all(bool(tensor.isfinite().all()) for tensor in gaussians.tensors().values())
+    assert float(gaussians.log_scales.max().detach()) <= -1.5
+
+
 def test_only_faint_ones_walk_and_along_their_shape() -> None:
     from gscodec.train.mcmc import walk
 
