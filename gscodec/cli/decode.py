@@ -6,12 +6,16 @@ import argparse
 import json
 import shutil
 import time
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gscodec.base.errors import Misuse
 from gscodec.cli.common import add_json, print_json, refuse_existing
+
+if TYPE_CHECKING:
+    from gscodec.splats.model import Splats
 
 
 def add(commands: Any) -> None:
@@ -49,10 +53,34 @@ def refuse_other_files(out: Path) -> None:
         raise Misuse("output holds other files than decoded frames; it is kept", file=str(out))
 
 
+def write_folder(
+    out: Path,
+    frames: Iterable[tuple[int, Splats]],
+    up: tuple[float, float, float],
+    fps: float,
+    advance: Callable[[], None],
+) -> None:
+    """Numbered frames as PLY, and scene.json; by rename in place of what was at `out`."""
+    from gscodec.splats.formats.ply import write_ply
+
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        for i, splats in frames:
+            write_ply(part / f"frame_{i:04d}.ply", splats)
+            advance()
+        (part / "scene.json").write_text(json.dumps({"up": up, "fps": fps}))
+        if out.exists():
+            shutil.rmtree(out)
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def run(args: argparse.Namespace) -> int:
     from gscodec.base.progress import Progress
     from gscodec.codec.pipeline import decode_file
-    from gscodec.splats.formats.ply import write_ply
 
     out = Path(args.output).absolute()  # `.` has no name to put a part beside
     sequence = decode_file(args.input, args.rung)
@@ -60,20 +88,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_existing(out, args.force)
     refuse_other_files(out)
     start = time.perf_counter()
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        with Progress("decode", len(chosen), quiet=args.json) as progress:
-            for i in chosen:
-                write_ply(part / f"frame_{i:04d}.ply", sequence[i])
-                progress.advance()
-        (part / "scene.json").write_text(json.dumps({"up": sequence.up, "fps": sequence.fps}))
-        if out.exists():
-            shutil.rmtree(out)
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with Progress("decode", len(chosen), quiet=args.json) as progress:
+        write_folder(out, ((i, sequence[i]) for i in chosen), sequence.up, sequence.fps, progress.advance)
     seconds = time.perf_counter() - start
     if args.json:
         print_json(

@@ -13,7 +13,7 @@ from gscodec.base.errors import GscodecError, MissingDependency
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
-    "sample", "encode", "decode", "info", "verify", "repair", "eval", "render", "serve", "demo", "bench", "doctor",
+    "sample", "encode", "decode", "info", "verify", "repair", "eval", "render", "serve", "train", "demo", "bench", "doctor",
 )  # fmt: skip
 INTERRUPTED = 130
 

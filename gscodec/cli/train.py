@@ -1,0 +1,134 @@
+"""gscodec train: a multi-camera capture to a .gsv file or a folder of PLY."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gscodec.base.errors import MissingDependency
+from gscodec.cli.common import add_json, note, print_json, refuse_existing
+from gscodec.cli.decode import frame_range, refuse_other_files, write_folder
+from gscodec.codec.settings import DEFAULT_QUALITY
+from gscodec.train.settings import KERNELS, PRESETS, TrainSettings, preset
+
+if TYPE_CHECKING:
+    from gscodec.train.pipeline import TrainedSequence
+
+
+def add(commands: Any) -> None:
+    p = commands.add_parser("train", help="train a multi-camera capture into one .gsv file or a PLY sequence")
+    p.add_argument("capture", metavar="CAPTURE", help="the capture's folder")
+    p.add_argument("-o", "--output", required=True, metavar="OUT", help="OUT.gsv, or a folder for PLY files")
+    p.add_argument("--preset", choices=tuple(PRESETS), default="balanced")
+    p.add_argument("--frames", metavar="A:B", help="frames A to B - 1")
+    p.add_argument(
+        "--gaussians", type=int, metavar="N", help="slots, the same throughout (default: preset's)"
+    )
+    p.add_argument("--sh-degree", type=int, choices=(0, 1), help="default 1")
+    p.add_argument("--kernel", choices=KERNELS, help="default classic")
+    p.add_argument("--quality", type=float, default=DEFAULT_QUALITY, help="of the encode, 0..100")
+    p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
+    p.add_argument("--hold-out", type=int, metavar="N", help="every N-th view is kept for measuring")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument(
+        "--work", type=Path, metavar="DIR", help="checkpoints (default: OUT.work); a killed run goes on"
+    )
+    p.add_argument("--force", action="store_true", help="replace the output")
+    add_json(p)
+    p.set_defaults(run=run)
+
+
+def _need(device: str) -> None:
+    for name in ("torch", "gsplat") if device == "cuda" else ("torch",):
+        if importlib.util.find_spec(name) is None:
+            raise MissingDependency(f"{name} is not installed; pip install {name}")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = preset(
+        args.preset, gaussians=args.gaussians, sh_degree=args.sh_degree, kernel=args.kernel, device=args.device,
+        seed=args.seed,
+    )  # fmt: skip
+    out = Path(args.output).absolute()
+    refuse_existing(out, args.force)
+    to_folder = out.suffix != ".gsv"
+    if to_folder:
+        refuse_other_files(out)
+    _need(args.device)
+    from gscodec.base.progress import Progress
+    from gscodec.train.captures import open_capture
+    from gscodec.train.pipeline import train_sequence
+
+    started = time.monotonic()
+    capture = open_capture(args.capture, downscale=args.downscale, hold_out=args.hold_out)
+    for line in capture.warnings:
+        note(line)
+    frames = frame_range(args.frames, capture.n_frames)
+    work = args.work or out.with_name(out.name + ".work")
+    steps = settings.steps(following=False) + (len(frames) - 1) * settings.steps(following=True)
+    with Progress("train", steps, unit="steps", quiet=args.json) as progress:
+        sequence = train_sequence(capture, work, settings, frames, progress.advance)
+    document = _report(sequence) | {"file": str(out), "seconds_training": time.monotonic() - started}
+    if to_folder:
+        write_folder(out, zip(frames, sequence, strict=True), sequence[0].up, sequence.fps, lambda: None)
+    else:
+        document |= _encode(sequence, out, settings, args)
+    if args.json:
+        print_json(document)
+        return 0
+    line = f"{out}: {len(sequence)} frames of {document['gaussians']} Gaussians"
+    if "psnr" in document:
+        line += f", held out {document['psnr']['mean']:.2f} dB (worst frame {document['psnr']['worst']:.2f})"
+    if "bytes_per_frame" in document:
+        line += f", {document['bytes_per_frame'] / 1000:.2f} KB a frame"
+        if "psnr_decoded" in document:
+            line += f", decoded {document['psnr_decoded']['mean']:.2f} dB"
+    print(line)
+    return 0
+
+
+def _report(sequence: TrainedSequence) -> dict[str, Any]:
+    return {
+        "frames": len(sequence),
+        "gaussians": len(sequence[0].means),
+        "still": sequence.still_share(),
+        **_scores(sequence, sequence, "psnr"),
+    }
+
+
+def _scores(sequence: TrainedSequence, shown: Any, name: str) -> dict[str, Any]:
+    """Held-out PSNR of `shown`, frame by frame; nothing where no view is held out."""
+    from gscodec.train.pipeline import held_out_psnr
+
+    by_frame = []
+    for frame, splats in zip(sequence.frames, shown, strict=True):
+        scores = held_out_psnr(sequence.capture, splats, frame)
+        if not scores:
+            return {}
+        by_frame.append(sum(scores) / len(scores))
+    mean = sum(by_frame) / len(by_frame)
+    return {name: {"mean": mean, "worst": min(by_frame), "by_frame": by_frame}}
+
+
+def _encode(
+    sequence: TrainedSequence, out: Path, settings: TrainSettings, args: argparse.Namespace
+) -> dict[str, Any]:
+    from gscodec.base.progress import Progress
+    from gscodec.codec.pipeline import decode_file, encode_sequence
+    from gscodec.codec.settings import EncodeSettings
+
+    encode = EncodeSettings(
+        quality=args.quality, preset=args.preset, kernel=settings.kernel, fps=sequence.fps, up=sequence[0].up,
+        seed=args.seed,
+    )  # fmt: skip
+    with Progress("encode", len(sequence), quiet=args.json) as progress:
+        report = encode_sequence(sequence, out, encode, progress=progress.advance)
+    return {
+        "bytes": report.bytes,
+        "bytes_per_frame": report.bytes / report.frames,
+        **_scores(sequence, decode_file(out), "psnr_decoded"),
+    }

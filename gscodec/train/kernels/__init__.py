@@ -1,0 +1,1 @@
+"""float32 kernels of the CPU trainer; gscodec.render holds their exact twins."""

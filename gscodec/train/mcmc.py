@@ -1,0 +1,87 @@
+"""Gaussians as samples (Kheradmand et al. 2024, "3D Gaussian Splatting as Markov Chain Monte Carlo"): dead ones are moved
+onto opaque ones so that the picture stays, and faint ones walk at random until they find something to show.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+
+from gscodec.train.gaussians import Gaussians, turned
+
+__all__ = ["DEAD", "relocate", "shared_opacity", "shared_scale", "walk"]
+
+DEAD = 0.005  # opacity under which a Gaussian is moved (the paper's)
+MOST = 51  # Gaussians at one place: more make no difference
+OPAQUE = 1 - 1e-4  # nearer to 1 the sums of eq. 9 cancel to nothing in float64
+STEEP, FAINT = 100.0, 0.995  # only what lets 0.995 of the light through walks
+WALK = 5e4  # of the position rate; the paper's 5e5 goes with rates ten times smaller
+
+
+def shared_opacity(opacity: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """Opacity of each of `count` coincident Gaussians that together let through what one of `opacity` does (eq. 9)."""
+    return 1 - (1 - opacity) ** (1 / count)
+
+
+@cache
+def _terms(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Factors and powers of the double sum of eq. 9, by k: sum over i of C(i-1, k), (-1)^k / sqrt(k+1)."""
+    k = np.arange(count)
+    choose = np.array([sum(math.comb(i, int(n)) for i in range(int(n), count)) for n in k], np.float64)
+    factor = choose * (-1.0) ** k / np.sqrt(k + 1)
+    return torch.from_numpy(factor), torch.from_numpy(k + 1)
+
+
+def shared_scale(opacity: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """The factor on the scales that keeps a line through the middle of `count` Gaussians as opaque as it was (eq. 9)."""
+    out = torch.ones_like(opacity, dtype=torch.float64)
+    new = shared_opacity(opacity.double(), count.double())
+    for n in torch.unique(count).tolist():
+        if n > 1:
+            rows = count == n
+            factor, power = _terms(int(n))
+            total = (factor.to(new.device) * new[rows, None] ** power.to(new.device)).sum(1)
+            out[rows] = opacity[rows].double() / total
+    return out.to(opacity.dtype)
+
+
+def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Generator) -> int:
+    """Move dead Gaussians onto others, drawn by opacity; all at one place share opacity and scale. Returns how many."""
+    with torch.no_grad():
+        opacity = torch.sigmoid(gaussians.logits).clamp(max=OPAQUE)
+        dead = torch.nonzero(opacity < DEAD)[:, 0]
+        if not len(dead) or len(dead) == len(opacity):
+            return 0
+        weight = torch.where(opacity < DEAD, 0.0, opacity).cpu()
+        source = torch.multinomial(weight, len(dead), True, generator=generator).to(dead.device)
+        count = (1 + torch.bincount(source, minlength=len(opacity))).clamp(max=MOST)
+        factor = shared_scale(opacity, count)
+        shared = shared_opacity(opacity, count).clamp(min=DEAD)
+        crowded = torch.unique(source)
+        gaussians.logits[crowded] = torch.logit(shared[crowded])
+        gaussians.log_scales[crowded] += torch.log(factor[crowded])[:, None]
+        for tensor in gaussians.tensors().values():
+            tensor[dead] = tensor[source]
+        for group in adam.param_groups:
+            for value in adam.state.get(group["params"][0], {}).values():
+                if value.ndim:
+                    value[dead] = value[source] = 0
+    return len(dead)
+
+
+def walk(gaussians: Gaussians, rate: float, generator: torch.Generator) -> None:
+    """Random steps of the positions along each covariance, of faint Gaussians only (eq. 8)."""
+    with torch.no_grad():
+        light = 1 - torch.sigmoid(gaussians.logits)
+        size = rate * WALK * torch.sigmoid(STEEP * (light - FAINT))
+        rows = torch.nonzero(size > 1e-6 * rate * WALK)[:, 0]
+        if not len(rows):
+            return
+        q = torch.nn.functional.normalize(gaussians.quats[rows], dim=1)
+        scale2 = torch.exp(2 * gaussians.log_scales[rows])
+        step = torch.randn(len(rows), 3, generator=generator).to(q.device)
+        local = scale2 * turned(q * q.new_tensor([1.0, -1, -1, -1]), step)
+        gaussians.means[rows] += size[rows, None] * turned(q, local)

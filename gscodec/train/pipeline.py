@@ -1,0 +1,227 @@
+"""A capture to a sequence on disk, one checkpoint a frame, so that a killed run goes on where it was.
+
+The first frame is trained from seeds; each following one starts from the one before: motion, detail, hold still.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+
+from gscodec.base.errors import BadInput, MissingDependency, Misuse
+from gscodec.render.metrics import mse_to_psnr
+from gscodec.render.rasterize import rasterize
+from gscodec.splats.model import Splats
+from gscodec.train.captures.model import Capture
+from gscodec.train.detail import hold_still, pixels_per_unit, refine
+from gscodec.train.gaussians import NAMES, Gaussians, to_splats
+from gscodec.train.keyframe import PictureLoss, Report, train_key
+from gscodec.train.motion import bind_nodes, move
+from gscodec.train.settings import TrainSettings
+
+__all__ = ["Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
+
+SMOOTH = 0.95  # of the loss that is told
+FAR_DB = 100.0
+
+OnStep = Callable[[int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """All that the next frame needs."""
+
+    gaussians: Gaussians
+    motion: torch.Tensor  # (K, 6) of the nodes, from the frame before to this one
+    still: torch.Tensor  # (N,) bool: held bit for bit from the frame before
+
+    def save(self, path: Path) -> None:
+        """By rename: a file of that name is whole."""
+        arrays = self.gaussians.tensors() | {"motion": self.motion, "still": self.still}
+        part = path.with_suffix(".part")
+        with part.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **{k: t.cpu().numpy() for k, t in arrays.items()})  # type: ignore[arg-type]
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> Checkpoint:
+        """Raises BadInput where the file isn't one of ours."""
+        try:
+            with np.load(path) as file:
+                tensors = {k: torch.from_numpy(file[k]).to(device) for k in (*NAMES, "motion", "still")}
+        except (OSError, KeyError, ValueError, BadZipFile) as error:
+            raise BadInput(
+                "not a checkpoint; remove the work folder to begin anew", file=str(path)
+            ) from error
+        return cls(Gaussians(*(tensors[name] for name in NAMES)), tensors["motion"], tensors["still"])
+
+
+@dataclass(frozen=True)
+class TrainedSequence:
+    """A SplatSequence over the checkpoints of a run, in the capture's world; frames are read when asked for."""
+
+    folder: Path
+    capture: Capture
+    settings: TrainSettings
+    frames: range  # of the capture
+
+    @property
+    def fps(self) -> float:
+        return self.capture.fps
+
+    @property
+    def names(self) -> list[str]:
+        return [str(_path(self.folder, t)) for t in self.frames]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Splats:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return _splats(self.checkpoint(index).gaussians, self.capture, self.settings.kernel)
+
+    def __iter__(self) -> Iterator[Splats]:
+        return (self[i] for i in range(len(self)))
+
+    def checkpoint(self, index: int) -> Checkpoint:
+        return Checkpoint.load(_path(self.folder, self.frames[index]))
+
+    def still_share(self) -> float:
+        """Share of the slots that hold still bit for bit, mean over the following frames; 0 where there are none."""
+        shares = [float(self.checkpoint(i).still.float().mean()) for i in range(1, len(self))]
+        return float(np.mean(shares)) if shares else 0.0
+
+
+def train_sequence(
+    capture: Capture,
+    work: Path,
+    settings: TrainSettings,
+    frames: range | None = None,
+    on_step: OnStep | None = None,
+) -> TrainedSequence:
+    """Train `frames` of the capture (None: all) into `work`; what is there already is kept.
+
+    `on_step(steps, note)` hears of every step done; a frame has settings.steps(following) of them. The same seed gives
+    the same result on one CPU, whether or not the run was interrupted. Raises Misuse where `work` is of another run,
+    MissingDependency where the device isn't there, BadInput and its kin from the capture.
+    """
+    frames = range(capture.n_frames) if frames is None else frames
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
+    torch.set_num_threads(1)  # sums must not depend on the number of threads
+    _claim(work, capture, settings, frames.start)
+    last = ""
+    for frame in frames:
+        path, first = _path(work, frame), frame == frames.start
+        if not path.exists():
+            report = _Teller(on_step, frame, last)
+            if first:
+                done = _key(capture, settings, frame, report)
+            else:
+                done = _following(capture, settings, frames.start, frame, work, report)
+            done.save(path)
+        elif on_step:
+            on_step(settings.steps(following=not first), f"frame {frame} was there already")
+        if on_step:
+            gaussians = Checkpoint.load(path).gaussians
+            scores = held_out_psnr(capture, _splats(gaussians, capture, settings.kernel), frame)
+            last = f"{len(gaussians.means)} Gaussians"
+            if scores:
+                last += f", held out {np.mean(scores):.2f} dB (frame {frame})"
+            on_step(0, last)
+    return TrainedSequence(work, capture, settings, frames)
+
+
+def held_out_psnr(capture: Capture, splats: Splats, frame: int) -> list[float]:
+    """PSNR of splats in the capture's world over the whole picture on black, dB, one a held-out view.
+
+    Pixels that are not valid don't count; pictures clipped, not rounded.
+    """
+    kernel = "compensated" if splats.antialiased else "classic"
+    out = []
+    for view in capture.test_views:
+        if capture.views[view].has(frame):
+            camera = capture.normalisation.inverse.camera(capture.views[view].camera(frame))
+            picture = capture.picture(view, frame)
+            error = (np.clip(rasterize(splats, camera, kernel=kernel)[0], 0, 1) - picture.over(0.0)) ** 2
+            error = error if picture.valid is None else error[picture.valid]
+            out.append(min(FAR_DB, mse_to_psnr(float(np.mean(error.astype(np.float64))))))
+    return out
+
+
+class _Teller:
+    """Turns (iterations, loss) into a step and a line; `last` is what the frame before came to."""
+
+    def __init__(self, on_step: OnStep | None, frame: int, last: str) -> None:
+        self._on_step, self._frame, self._last, self._loss = on_step, frame, last, -1.0
+
+    def __call__(self, iterations: int, loss: float) -> None:
+        self._loss = loss if self._loss < 0 else SMOOTH * self._loss + (1 - SMOOTH) * loss
+        if self._on_step:
+            line = f"frame {self._frame}, loss {self._loss:.4f}"
+            self._on_step(iterations, f"{line}, {self._last}" if self._last else line)
+
+
+def _key(capture: Capture, settings: TrainSettings, frame: int, report: Report) -> Checkpoint:
+    gaussians = train_key(capture, settings, frame, report)
+    still = torch.zeros(len(gaussians.means), dtype=torch.bool)
+    return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
+
+
+def _following(
+    capture: Capture, settings: TrainSettings, key: int, frame: int, work: Path, report: Report
+) -> Checkpoint:
+    """The Gaussians of `frame`, the same ones in the same order as in the frame before."""
+    nodes = bind_nodes(Checkpoint.load(_path(work, key), settings.device).gaussians, settings.nodes)
+    last = Checkpoint.load(_path(work, frame - 1), settings.device)
+    before, nodes.motion = last.gaussians, last.motion
+    rng = np.random.default_rng([settings.seed, frame])
+    picture_loss = PictureLoss(capture, frame, settings.kernel, rng)
+    pixels = pixels_per_unit(before, capture, frame)
+    gaussians = move(before, nodes, picture_loss, settings.motion_iterations, report)
+    gaussians = refine(gaussians, before, pixels, picture_loss, settings.detail_iterations, report)
+    gaussians, still = hold_still(gaussians, before, pixels)
+    return Checkpoint(gaussians, nodes.motion, still)
+
+
+def _splats(gaussians: Gaussians, capture: Capture, kernel: str) -> Splats:
+    return to_splats(gaussians, capture.normalisation, capture.up, kernel)
+
+
+def _path(folder: Path, frame: int) -> Path:
+    return folder / f"frame_{frame:05d}.npz"
+
+
+def _claim(folder: Path, capture: Capture, settings: TrainSettings, first: int) -> None:
+    """Make the work folder, or see that it is of the same run. Raises Misuse where it is of another."""
+    cameras = [
+        (v.name, v.held_out, c.R.tolist(), c.t.tolist(), c.fx, c.fy, c.width)
+        for v in capture.views
+        for c in v.cameras[:1]
+    ]
+    digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
+    wanted = {"settings": asdict(settings), "first": first, "capture": digest}
+    place = folder / "run.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not place.exists():
+        part = place.with_suffix(".part")
+        part.write_text(json.dumps(wanted), encoding="utf-8")
+        part.replace(place)
+        return
+    try:
+        same = json.loads(place.read_text(encoding="utf-8")) == wanted
+    except ValueError as error:
+        raise BadInput("not of a training run; remove the work folder", file=str(place)) from error
+    if not same:
+        raise Misuse(
+            "the work folder is of another capture or other settings; remove it or name another",
+            folder=str(folder),
+        )

@@ -1,0 +1,87 @@
+"""gscodec train as a person runs it; a run that is killed goes on and ends with the same bytes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gscodec.cli.main import main
+from gscodec.train.captures.sample import write_sample_capture
+
+
+def arguments(capture: Path, out: Path) -> list[str]:
+    return [
+        "train", str(capture), "-o", str(out), "--preset", "fast", "--gaussians", "200", "--frames", "1:3",
+        "--downscale", "2", "--seed", "3",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("capture") / "tiny"
+    write_sample_capture(place, train=4, test=1, frames=3, size=64, gaussians=500, fps=24)
+    return place
+
+
+def test_without_torch_the_remedy_is_named(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a)
+    )
+    assert main(arguments(capture, tmp_path / "x.gsv")) == 4
+    assert "pip install torch" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_killed_and_run_again_it_ends_with_the_same_bytes(capture: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+    command = [sys.executable, "-m", "gscodec", *arguments(capture, tmp_path / "killed.gsv")]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    first = tmp_path / "killed.gsv.work" / "frame_00001.npz"
+    try:
+        deadline = time.monotonic() + 240
+        while not first.exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (tmp_path / "killed.gsv").exists()
+    kept = first.stat().st_mtime_ns
+    assert main(arguments(capture, tmp_path / "killed.gsv")) == 0
+    assert first.stat().st_mtime_ns == kept
+    assert main(arguments(capture, tmp_path / "whole.gsv")) == 0
+    assert (tmp_path / "killed.gsv").read_bytes() == (tmp_path / "whole.gsv").read_bytes()
+
+
+def test_a_folder_of_ply_with_a_report(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+    out = tmp_path / "ply"
+    again = [*arguments(capture, out), "--json", "--sh-degree", "0"]
+    assert main(again) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert sorted(p.name for p in out.iterdir()) == ["frame_0001.ply", "frame_0002.ply", "scene.json"]
+    assert (document["frames"], document["gaussians"]) == (2, 200)
+    assert len(document["psnr"]["by_frame"]) == 2
+    assert document["psnr"]["worst"] > 15
+    assert 0 <= document["still"] <= 1
+    assert main(again) == 2  # the output exists
+    assert main([*again, "--frames", "1:9", "--force"]) == 2
