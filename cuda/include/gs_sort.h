@@ -21,13 +21,21 @@ GS_HD int64_t random_at(uint64_t seed, uint64_t n, int64_t bound) {
 
 // Sums of `count` values over windows of 2 radius + 1, cut at the ends; `stride` floats apart. As _box_rows.
 GS_HD void box_line(const float* source, float* out, int64_t count, int64_t stride, int64_t radius) {
+  constexpr int AHEAD = 16;  // loaded before they are summed: the GPU waits for memory once for all of them
   double total = 0.0;
   for (int64_t i = 0; i < radius && i < count; i++) total += source[i * stride];
-  for (int64_t i = 0; i < count; i++) {
-    const int64_t enter = i + radius, leave = i - radius - 1;
-    if (enter < count) total += source[enter * stride];
-    if (leave >= 0) total -= source[leave * stride];
-    out[i * stride] = static_cast<float>(total);
+  for (int64_t first = 0; first < count; first += AHEAD) {
+    float enter[AHEAD], leave[AHEAD];
+    for (int n = 0; n < AHEAD; n++) {
+      const int64_t in = first + n + radius, gone = first + n - radius - 1;
+      enter[n] = in < count ? source[in * stride] : 0.0f;
+      leave[n] = gone >= 0 && gone < count ? source[gone * stride] : 0.0f;
+    }
+    for (int n = 0; n < AHEAD && first + n < count; n++) {
+      if (first + n + radius < count) total += enter[n];
+      if (first + n - radius - 1 >= 0) total -= leave[n];
+      out[(first + n) * stride] = static_cast<float>(total);
+    }
   }
 }
 

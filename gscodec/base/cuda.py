@@ -108,7 +108,13 @@ def _build(name: str, capability: int) -> Path:
     if out.is_file():
         return out
     command = nvcc_command(find_nvcc(), capability)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MissingDependency(
+            f"no place for built kernels: set XDG_CACHE_HOME to a folder that can be written, {CPU_DOES_IT_TOO}",
+            folder=str(out.parent),
+        ) from error
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
     command += ["-shared", "-Xcompiler", "-fPIC", "-cudart", "static", "-o", str(part), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

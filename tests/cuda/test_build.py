@@ -59,3 +59,12 @@ def test_without_a_gpu_encode_ends_with_4_and_leaves_nothing(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 4 and "--device cuda" in done.stderr and "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+
+
+def test_a_cache_that_cannot_be_made_is_named(
+    nvcc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(MissingDependency, match="XDG_CACHE_HOME"):
+        cuda._build("pack", 90)
