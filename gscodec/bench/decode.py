@@ -22,7 +22,7 @@ __all__ = ["DecodeOptions", "run_decode"]
 
 COUNT = 100_000
 FRAMES = 192  # eight GOPs of 24: one base, and the seven that share it, as in every longer file
-OUR_CODE = ("base", "splats", "codec", "container", "render", "bench/tiles.py")
+OUR_CODE = ("codec/pipeline.py", "bench/tiles.py")
 SCRIPT = Path("player_web/bench/decode.mjs")
 
 

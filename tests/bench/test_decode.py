@@ -7,11 +7,14 @@ import pytest
 
 import gscodec
 from gscodec.base.errors import MissingDependency
+from gscodec.bench import decode
 from gscodec.bench.decode import decode_in_node, decode_table
 from gscodec.codec.encoder import Tools, encode_tracks
 from gscodec.codec.model.steps import sensitive_steps
+from gscodec.codec.pipeline import decode_file
 from gscodec.container.header import Header
 from gscodec.container.writer import GsvWriter
+from gscodec.splats.sample import write_sample
 from tests.codec.builders import make_frames, make_tracks_of
 
 MODULES = Path(gscodec.__file__).parent.parent / "player_web" / "node_modules"
@@ -41,3 +44,14 @@ def test_without_node_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingDependency, match="nodejs"):
         decode_in_node(tmp_path / "none.gsv")
+
+
+def test_the_tiled_file_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(write_sample(tmp_path / "frames", frames=4, gaussians=200))
+    monkeypatch.setattr(decode, "COUNT", 300)
+    monkeypatch.setattr(decode, "FRAMES", 6)
+    options = decode.DecodeOptions(cache=tmp_path / "cache")
+    path = decode._tiled_file("small", tmp_path / "frames", options)
+    made = path.stat().st_mtime_ns
+    assert len(decode_file(path)) == 6
+    assert decode._tiled_file("small", tmp_path / "frames", options).stat().st_mtime_ns == made
