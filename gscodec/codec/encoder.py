@@ -35,7 +35,7 @@ from gscodec.codec.model.channels import (
     previous_channel,
 )
 from gscodec.codec.model.parts import canonical_tracks
-from gscodec.codec.model.rebuild import swing_twist_turn
+from gscodec.codec.model.relative import relative_rotations
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
@@ -271,70 +271,6 @@ def _steps(w: _Writer, c: int, g: int, units: np.ndarray) -> np.ndarray:
     return np.asarray(2.0 ** w.planes.step_classes(c, g) * float(units[c]))
 
 
-@njit
-def _swing_twist_of(q0, q1, q2, q3, axis):
-    """The rotation vector r of a unit quaternion as exp(swing) * exp(twist); q0 >= 0."""
-    along = q1 if axis == 0 else (q2 if axis == 1 else q3)
-    half = np.arctan2(along, q0)
-    c, s = np.cos(half), np.sin(half)
-    if axis == 0:
-        q0, q1, q2, q3 = q0 * c + q1 * s, 0.0, q2 * c - q3 * s, q3 * c + q2 * s
-    elif axis == 1:
-        q0, q1, q2, q3 = q0 * c + q2 * s, q1 * c + q3 * s, 0.0, q3 * c - q1 * s
-    else:
-        q0, q1, q2, q3 = q0 * c + q3 * s, q1 * c - q2 * s, q2 * c + q1 * s, 0.0
-    v = np.sqrt(q1 * q1 + q2 * q2 + q3 * q3)
-    gain = 2.0 * np.arctan2(v, q0) / v if v > 1e-12 else 2.0
-    r0, r1, r2 = q1 * gain, q2 * gain, q3 * gain
-    if axis == 0:
-        return 2.0 * half, r1, r2
-    if axis == 1:
-        return r0, 2.0 * half, r2
-    return r0, r1, 2.0 * half
-
-
-@njit
-def _relative_rotations(nearest, mean, axes, steps, q, flips, out):
-    """Closed loop: residual rotation vectors to the nearest neighbour's decoded rotation, best of four spellings.
-
-    steps (3, N) float64 radians; q (3, N) integers out; flips (N,) int64 out: 0 none, 1..3 a half turn about that body axis; out (N, 4) decoded.
-    """
-    turn = np.empty(4)
-    for i in range(nearest.shape[0]):
-        j = nearest[i]
-        n0, n1, n2, n3 = 1.0, 0.0, 0.0, 0.0
-        if j >= 0:
-            n0, n1, n2, n3 = out[j, 0], out[j, 1], out[j, 2], out[j, 3]
-        a0, a1, a2, a3 = mean[i, 0], mean[i, 1], mean[i, 2], mean[i, 3]
-        turn[0] = n0 * a0 + n1 * a1 + n2 * a2 + n3 * a3
-        turn[1] = n0 * a1 - n1 * a0 - n2 * a3 + n3 * a2
-        turn[2] = n0 * a2 + n1 * a3 - n2 * a0 - n3 * a1
-        turn[3] = n0 * a3 - n1 * a2 + n2 * a1 - n3 * a0
-        # A half turn about body axis f multiplies by its unit quaternion: components change places and signs.
-        f = 0
-        for k in range(1, 4):
-            if abs(turn[k]) > abs(turn[f]):
-                f = k
-        flips[i] = f
-        t0, t1, t2, t3 = turn[0], turn[1], turn[2], turn[3]
-        if f == 1:
-            t0, t1, t2, t3 = -turn[1], turn[0], turn[3], -turn[2]
-        elif f == 2:
-            t0, t1, t2, t3 = -turn[2], -turn[3], turn[0], turn[1]
-        elif f == 3:
-            t0, t1, t2, t3 = -turn[3], turn[2], -turn[1], turn[0]
-        if t0 < 0:
-            t0, t1, t2, t3 = -t0, -t1, -t2, -t3
-        r0, r1, r2 = _swing_twist_of(t0, t1, t2, t3, axes[i])
-        r0, r1, r2 = np.round(r0 / steps[0, i]), np.round(r1 / steps[1, i]), np.round(r2 / steps[2, i])
-        q[0, i], q[1, i], q[2, i] = np.int64(r0), np.int64(r1), np.int64(r2)
-        q0, q1, q2, q3 = swing_twist_turn(
-            n0, n1, n2, n3, r0 * steps[0, i], r1 * steps[1, i], r2 * steps[2, i], axes[i]
-        )
-        norm = np.sqrt(q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = q0 / norm, q1 / norm, q2 / norm, q3 / norm
-
-
 def _canonical_quats(w: _Writer) -> np.ndarray:
     """(T, N, 4): rotations with the decoded parts' turns taken out."""
     if not w.model.parts:
@@ -352,7 +288,7 @@ def _quantise_rotations(w: _Writer, q: np.ndarray) -> np.ndarray:
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
     nearest = w.nb.slots[:, 0].astype(np.int64)
-    _relative_rotations(nearest, mean, w.planes.twist_axes(), steps, q[6:9], flips, np.zeros((m.slots, 4)))
+    relative_rotations(nearest, mean, w.planes.twist_axes(), steps, q[6:9], flips, np.zeros((m.slots, 4)))
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
     return np.zeros((3, m.slots))

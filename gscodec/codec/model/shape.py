@@ -23,7 +23,7 @@ THRESHOLDS = np.round(
 
 
 def rotation_shifts(scales: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """(3, N) int64 shifts 0..12 of the steps about each axis. scales (3, N) int64 log scales in units (3,) float32."""
+    """(3, N) int64 shifts 0..9 of the steps about each axis. scales (3, N) int64 log scales in units (3,) float32."""
     whole = np.minimum(np.floor(units.astype(np.float64) * GAP_ONE + 0.5), UNIT_LIMIT).astype(np.int64)
     logs = np.clip(scales, -SCALE_LIMIT, SCALE_LIMIT) * whole[:, None]
     gaps = np.abs(np.stack([logs[1] - logs[2], logs[0] - logs[2], logs[0] - logs[1]]))

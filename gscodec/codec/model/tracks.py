@@ -32,9 +32,8 @@ class Tracks:
     logs: np.ndarray  # (T, N, 3) float64 log scales
     logits: np.ndarray  # (T, N) float64
     colours: np.ndarray  # (T, N, 3 K) float64 luma/chroma of each SH coefficient
-    sensitivity: dict[
-        str, np.ndarray
-    ]  # position (N,3), scale (N,3), rotation (N,3), as if all axes had shift 0, opacity (N,), sh (N,K)
+    # position (N, 3), scale (N, 3), rotation (N, 3) as if all axes had shift 0, opacity (N,), sh (N, K)
+    sensitivity: dict[str, np.ndarray]
     labels: np.ndarray | None  # (N,) part of each slot
     moves: np.ndarray  # (T, P, 3, 4) M | b of the parts about `centres`
     centres: np.ndarray  # (P, 3)

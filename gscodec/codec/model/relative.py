@@ -1,0 +1,74 @@
+"""Base rotations, each relative to its nearest neighbour's decoded one: the writer's side of SEGMENT.md 5.6."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gscodec.base.jit import njit
+from gscodec.codec.model.rebuild import swing_twist_turn
+
+__all__ = ["relative_rotations"]
+
+
+@njit
+def _swing_twist_of(q0, q1, q2, q3, axis):
+    """The rotation vector r of a unit quaternion as exp(swing) * exp(twist); q0 >= 0."""
+    along = q1 if axis == 0 else (q2 if axis == 1 else q3)
+    half = np.arctan2(along, q0)
+    c, s = np.cos(half), np.sin(half)
+    if axis == 0:
+        q0, q1, q2, q3 = q0 * c + q1 * s, 0.0, q2 * c - q3 * s, q3 * c + q2 * s
+    elif axis == 1:
+        q0, q1, q2, q3 = q0 * c + q2 * s, q1 * c + q3 * s, 0.0, q3 * c - q1 * s
+    else:
+        q0, q1, q2, q3 = q0 * c + q3 * s, q1 * c - q2 * s, q2 * c + q1 * s, 0.0
+    v = np.sqrt(q1 * q1 + q2 * q2 + q3 * q3)
+    gain = 2.0 * np.arctan2(v, q0) / v if v > 1e-12 else 2.0
+    r0, r1, r2 = q1 * gain, q2 * gain, q3 * gain
+    if axis == 0:
+        return 2.0 * half, r1, r2
+    if axis == 1:
+        return r0, 2.0 * half, r2
+    return r0, r1, 2.0 * half
+
+
+@njit
+def relative_rotations(nearest, mean, axes, steps, q, flips, out):
+    """Closed loop: residual rotation vectors to the nearest neighbour's decoded rotation, best of four spellings.
+
+    steps (3, N) float64 radians; q (3, N) integers out; flips (N,) int64 out: 0 none, 1..3 a half turn about that body axis; out (N, 4) decoded.
+    """
+    turn = np.empty(4)
+    for i in range(nearest.shape[0]):
+        j = nearest[i]
+        n0, n1, n2, n3 = 1.0, 0.0, 0.0, 0.0
+        if j >= 0:
+            n0, n1, n2, n3 = out[j, 0], out[j, 1], out[j, 2], out[j, 3]
+        a0, a1, a2, a3 = mean[i, 0], mean[i, 1], mean[i, 2], mean[i, 3]
+        turn[0] = n0 * a0 + n1 * a1 + n2 * a2 + n3 * a3
+        turn[1] = n0 * a1 - n1 * a0 - n2 * a3 + n3 * a2
+        turn[2] = n0 * a2 + n1 * a3 - n2 * a0 - n3 * a1
+        turn[3] = n0 * a3 - n1 * a2 + n2 * a1 - n3 * a0
+        # A half turn about body axis f multiplies by its unit quaternion: components change places and signs.
+        f = 0
+        for k in range(1, 4):
+            if abs(turn[k]) > abs(turn[f]):
+                f = k
+        flips[i] = f
+        t0, t1, t2, t3 = turn[0], turn[1], turn[2], turn[3]
+        if f == 1:
+            t0, t1, t2, t3 = -turn[1], turn[0], turn[3], -turn[2]
+        elif f == 2:
+            t0, t1, t2, t3 = -turn[2], -turn[3], turn[0], turn[1]
+        elif f == 3:
+            t0, t1, t2, t3 = -turn[3], turn[2], -turn[1], turn[0]
+        if t0 < 0:
+            t0, t1, t2, t3 = -t0, -t1, -t2, -t3
+        r0, r1, r2 = _swing_twist_of(t0, t1, t2, t3, axes[i])
+        r0, r1, r2 = np.round(r0 / steps[0, i]), np.round(r1 / steps[1, i]), np.round(r2 / steps[2, i])
+        q[0, i], q[1, i], q[2, i] = np.int64(r0), np.int64(r1), np.int64(r2)
+        q0, q1, q2, q3 = swing_twist_turn(
+            n0, n1, n2, n3, r0 * steps[0, i], r1 * steps[1, i], r2 * steps[2, i], axes[i]
+        )
+        norm = np.sqrt(q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = q0 / norm, q1 / norm, q2 / norm, q3 / norm
