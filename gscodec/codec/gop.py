@@ -53,6 +53,10 @@ PSNR_CAP = 100.0
 SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
 
+Made = tuple[Tracks, Steps, Planes | None]  # what encode_tracks takes
+Tried = tuple[EncodedGop, tuple[float, float]]  # and what came of it: mean and worst dB
+
+
 @dataclass
 class GopJob:
     """What encode_gop needs. Picklable: GOPs are encoded in parallel processes."""
@@ -143,13 +147,14 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
 
     make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
     tracks = tracks_of(job.settings.parts)
+    tried = None
     if tracks.parts and effort.compare_parts:
         plain = tracks_of(False)
-        with clock.stage("coding"):
-            scores = [_score(job, one, make_steps(one, lam), check) for one in (tracks, plain)]
-        tracks = plain if scores[1] < scores[0] else tracks
+        both = [_try(job, (one, make_steps(one, lam), None), check, clock) for one in (tracks, plain)]
+        better = int(_score(*both[1]) < _score(*both[0]))
+        tracks, tried = (tracks, plain)[better], both[better]
     encoded, lam, psnr = _search(
-        job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock
+        job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock, tried
     )
     shared = None
     if job.keep_base:
@@ -163,10 +168,16 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     )  # fmt: skip
 
 
-def _score(job: GopJob, tracks: Tracks, steps: Steps, check: _Check) -> float:
+def _try(job: GopJob, made: Made, check: _Check, clock: _Clock) -> Tried:
+    with clock.stage("coding"):
+        encoded = encode_tracks(*made, _tools(job))
+    with clock.stage("quality check"):
+        return encoded, check.measure(Gop(encoded.planes))
+
+
+def _score(encoded: EncodedGop, psnr: tuple[float, float]) -> float:
     """Log bytes of an encode, less what its quality is worth."""
-    encoded = encode_tracks(tracks, steps, tools=_tools(job))
-    return float(np.log(len(encoded.payload)) - RATE_A_DB * check.measure(Gop(encoded.planes))[0])
+    return float(np.log(len(encoded.payload)) - RATE_A_DB * psnr[0])
 
 
 def _tools(job: GopJob) -> Tools:
@@ -246,21 +257,19 @@ class _Check:
 def _search(
     job: GopJob,
     effort: Preset,
-    make: Callable[[float], tuple[Tracks, Steps, Planes | None]],
+    make: Callable[[float], Made],
     lam: float,
     check: _Check,
     clock: _Clock,
+    tried: Tried | None = None,
 ) -> tuple[EncodedGop, float, tuple[float, float]]:
-    """Encode what `make` gives at lambda, look, correct: a secant on log2 lambda."""
+    """Encode what `make` gives at lambda, look, correct: a secant on log2 lambda. `tried`: what came of `lam` already."""
     want = target_psnr(job.settings.quality)
     tries = effort.first_tries if job.lam is None else effort.later_tries
     seen: list[tuple[float, float]] = []
     best: tuple[float, EncodedGop, float, tuple[float, float]] | None = None
     for i in range(tries):
-        with clock.stage("coding"):
-            encoded = encode_tracks(*make(lam), _tools(job))
-        with clock.stage("quality check"):
-            psnr = check.measure(Gop(encoded.planes))
+        encoded, psnr = tried if tried and i == 0 else _try(job, make(lam), check, clock)
         seen.append((float(np.log2(lam)), psnr[0]))
         miss = abs(psnr[0] - want)
         if best is None or miss < best[0]:
