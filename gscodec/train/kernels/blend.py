@@ -1,7 +1,7 @@
 """Blending front to back and its gradient, sixteen pixels of a tile's row at a time.
 
 The same thresholds as render/rasterize: the inner loops have no branches, so that the compiler turns them into vector
-code. exp(-s) is p(s / 16)^16 with a polynomial p of degree 5, exact to float32 over what the 1/255 test lets through.
+code (numpy's error model: a division that could raise would be a branch). exp(-s) is p(s / 16)^16 with a polynomial p of degree 5, exact to float32 over what the 1/255 test lets through.
 """
 
 from __future__ import annotations
@@ -86,24 +86,39 @@ def _rows(y, reach, top):
     return first, last
 
 
-@njit(fastmath=FAST)
-def _paint_row(dx0, dy, a, b, c, o, r, g, bl, light, red, green, blue, live):
-    """One Gaussian over sixteen pixels of a row; dx0: its mean minus the first pixel's centre."""
+@njit(inline="always")
+def _level(opacity):
+    """The exponent from which a Gaussian is culled at a pixel, with a little room for rounding."""
+    return F(np.log(opacity / A_MIN)) + F(1e-3)
+
+
+@njit(inline="always")
+def _misses(dx0, dy, a, b, c, level):
+    """Whether the exponent stays above `level` over a row of sixteen pixels: then nothing of the row is painted."""
+    dx = min(max(-b * dy / a, dx0 - F(TILE - 1)), dx0)  # where it is least, or the end of the row nearest to that
+    return HALF * (a * dx * dx + c * dy * dy) + b * dx * dy > level
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _paint_row(dx0, dy, a, b, c, o, red, green, blue, row):
+    """One Gaussian over sixteen pixels of a row; dx0: its mean minus the first pixel's centre.
+
+    row (4 x 16,): what light still passes (negative where the pixel has stopped, at what passed then); red, green,
+    blue so far. One array, because the compiler knows that its parts don't overlap.
+    """
     for x in range(TILE):
         dx = dx0 - F(x)
         s = HALF * (a * dx * dx + c * dy * dy) + b * dx * dy
         alpha = min(A_MAX, o * exp_minus(min(max(s, ZERO), FAR)))
-        t = light[x]
+        t = row[x]
         left = t * (ONE - alpha)
-        seen = (alpha >= A_MIN) & (s >= ZERO) & (live[x] > ZERO)
-        stop = seen & (left <= T_MIN)
+        seen = (alpha >= A_MIN) & (s >= ZERO)
         take = seen & (left > T_MIN)
         w = alpha * t if take else ZERO
-        red[x] += w * r
-        green[x] += w * g
-        blue[x] += w * bl
-        light[x] = left if take else t
-        live[x] = ZERO if stop else live[x]
+        row[TILE + x] += w * red
+        row[2 * TILE + x] += w * green
+        row[3 * TILE + x] += w * blue
+        row[x] = left if take else (-abs(t) if seen else t)
 
 
 @njit(parallel=True, fastmath=FAST)
@@ -114,71 +129,64 @@ def blend(starts, members, shape, reach, window, out):
     for tile in prange(starts.shape[0] - 1):
         x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
         px, py = left + x0, top + y0
-        light, live = np.ones((TILE, TILE), np.float32), np.ones((TILE, TILE), np.float32)
-        red, green, blue = (
-            np.zeros((TILE, TILE), np.float32),
-            np.zeros((TILE, TILE), np.float32),
-            np.zeros((TILE, TILE), np.float32),
-        )
+        state = np.zeros((TILE, 4 * TILE), np.float32)
+        state[:, :TILE] = ONE
         for k in range(starts[tile], starts[tile + 1]):
             i = members[k]
-            first, last = _rows(shape[i, 1], reach[i, 1], py)
-            dx0 = shape[i, 0] - F(px) - HALF
-            for y in range(first, last):
-                _paint_row(
-                    dx0, shape[i, 1] - F(py + y) - HALF, shape[i, 2], shape[i, 3], shape[i, 4], shape[i, 5],
-                    shape[i, 6], shape[i, 7], shape[i, 8], light[y], red[y], green[y], blue[y], live[y],
-                )  # fmt: skip
-            if (k - starts[tile]) % LOOK == LOOK - 1 and live.max() == ZERO:
+            x, y, a, b, c, o = shape[i, 0], shape[i, 1], shape[i, 2], shape[i, 3], shape[i, 4], shape[i, 5]
+            red, green, blue = shape[i, 6], shape[i, 7], shape[i, 8]
+            first, last = _rows(y, reach[i, 1], py)
+            dx0, level = x - F(px) - HALF, _level(o)
+            for row in range(first, last):
+                dy = y - F(py + row) - HALF
+                if not _misses(dx0, dy, a, b, c, level):
+                    _paint_row(dx0, dy, a, b, c, o, red, green, blue, state[row])
+            if (k - starts[tile]) % LOOK == LOOK - 1 and state[:, :TILE].max() < ZERO:
                 break
         for y in range(min(TILE, height - y0)):
             for x in range(min(TILE, width - x0)):
-                out[y0 + y, x0 + x, 0], out[y0 + y, x0 + x, 1] = red[y, x], green[y, x]
-                out[y0 + y, x0 + x, 2], out[y0 + y, x0 + x, 3] = blue[y, x], ONE - light[y, x]
+                for channel in range(3):
+                    out[y0 + y, x0 + x, channel] = state[y, (channel + 1) * TILE + x]
+                out[y0 + y, x0 + x, 3] = ONE - abs(state[y, x])
 
 
-@njit(fastmath=FAST)
-def _back_row(dx0, dy, a, b, c, o, r, g, bl, light, done, live, vr, vg, vb, behind, sums):
+@njit(fastmath=FAST, error_model="numpy")
+def _back_row(dx0, dy, a, b, c, o, red, green, blue, row, sums):
     """The gradient of one Gaussian from sixteen pixels of a row, added to sums (9,).
 
-    done: sum of v . colour over what lies before; behind: v . (whole colour) + what alpha's gradient adds.
+    row (6 x 16,): light as in _paint_row; sum of v . colour over what lies before; v . (whole colour) + what alpha's
+    gradient adds; v by red, green, blue.
     """
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = ZERO
+    m0 = m1 = m2 = s6 = s7 = s8 = ZERO  # m: moments along the row of the gradient by the exponent
     for x in range(TILE):
         dx = dx0 - F(x)
         s = HALF * (a * dx * dx + c * dy * dy) + b * dx * dy
         free = o * exp_minus(min(max(s, ZERO), FAR))
         alpha = min(A_MAX, free)
-        t = light[x]
+        t = row[x]
         left = t * (ONE - alpha)
-        seen = (alpha >= A_MIN) & (s >= ZERO) & (live[x] > ZERO)
-        stop = seen & (left <= T_MIN)
+        seen = (alpha >= A_MIN) & (s >= ZERO)
         take = seen & (left > T_MIN)
         w = alpha * t if take else ZERO
-        own = vr[x] * r + vg[x] * g + vb[x] * bl
-        past = done[x] + w * own
-        done[x] = past
-        s6 += w * vr[x]
-        s7 += w * vg[x]
-        s8 += w * vb[x]
-        va = t * own - (behind[x] - past) / (ONE - alpha)
-        va = va if take & (free <= A_MAX) else ZERO
-        vs = -alpha * va
-        p, q = a * dx + b * dy, b * dx + c * dy
-        s0 += vs * p
-        s1 += vs * q
-        s2 += vs * dx * dx
-        s3 += vs * dx * dy
-        s4 += vs * dy * dy
-        s5 -= vs
-        light[x] = left if take else t
-        live[x] = ZERO if stop else live[x]
-    sums[0] += s0
-    sums[1] += s1
-    sums[2] += HALF * s2
-    sums[3] += s3
-    sums[4] += HALF * s4
-    sums[5] += s5
+        vr, vg, vb = row[3 * TILE + x], row[4 * TILE + x], row[5 * TILE + x]
+        own = vr * red + vg * green + vb * blue
+        past = row[TILE + x] + w * own
+        row[TILE + x] = past
+        s6 += w * vr
+        s7 += w * vg
+        s8 += w * vb
+        va = t * own - (row[2 * TILE + x] - past) / (ONE - alpha)
+        vs = -alpha * va if take & (free <= A_MAX) else ZERO
+        m0 += vs
+        m1 += vs * dx
+        m2 += vs * dx * dx
+        row[x] = left if take else (-abs(t) if seen else t)
+    sums[0] += a * m1 + b * dy * m0
+    sums[1] += b * m1 + c * dy * m0
+    sums[2] += HALF * m2
+    sums[3] += dy * m1
+    sums[4] += HALF * dy * dy * m0
+    sums[5] -= m0
     sums[6] += s6
     sums[7] += s7
     sums[8] += s8
@@ -195,19 +203,15 @@ def blend_backward(starts, members, shape, reach, window, picture, v_picture, ro
     for tile in prange(starts.shape[0] - 1):
         x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
         px, py = left + x0, top + y0
-        light, live = np.ones((TILE, TILE), np.float32), np.zeros((TILE, TILE), np.float32)
-        done, behind = np.zeros((TILE, TILE), np.float32), np.zeros((TILE, TILE), np.float32)
-        vr, vg, vb = (
-            np.zeros((TILE, TILE), np.float32),
-            np.zeros((TILE, TILE), np.float32),
-            np.zeros((TILE, TILE), np.float32),
-        )
+        state = np.zeros((TILE, 6 * TILE), np.float32)
+        state[:, :TILE] = -ONE  # what lies off the picture has stopped
         for y in range(min(TILE, height - y0)):
             for x in range(min(TILE, width - x0)):
-                v, c = v_picture[y0 + y, x0 + x], picture[y0 + y, x0 + x]
-                vr[y, x], vg[y, x], vb[y, x] = v[0], v[1], v[2]
-                behind[y, x] = v[0] * c[0] + v[1] * c[1] + v[2] * c[2] - v[3] * (ONE - c[3])
-                live[y, x] = ONE
+                v, p = v_picture[y0 + y, x0 + x], picture[y0 + y, x0 + x]
+                state[y, x] = ONE
+                state[y, 2 * TILE + x] = v[0] * p[0] + v[1] * p[1] + v[2] * p[2] - v[3] * (ONE - p[3])
+                for channel in range(3):
+                    state[y, (3 + channel) * TILE + x] = v[channel]
         over = False
         for k in range(starts[tile], starts[tile + 1]):
             sums = rows[k]
@@ -215,16 +219,16 @@ def blend_backward(starts, members, shape, reach, window, picture, v_picture, ro
             if over:
                 continue
             i = members[k]
-            first, last = _rows(shape[i, 1], reach[i, 1], py)
-            dx0 = shape[i, 0] - F(px) - HALF
-            for y in range(first, last):
-                _back_row(
-                    dx0, shape[i, 1] - F(py + y) - HALF, shape[i, 2], shape[i, 3], shape[i, 4], shape[i, 5],
-                    shape[i, 6], shape[i, 7], shape[i, 8], light[y], done[y], live[y], vr[y], vg[y], vb[y],
-                    behind[y], sums,
-                )  # fmt: skip
-            sums[5] /= shape[i, 5]
-            over = (k - starts[tile]) % LOOK == LOOK - 1 and live.max() == ZERO
+            x, y, a, b, c, o = shape[i, 0], shape[i, 1], shape[i, 2], shape[i, 3], shape[i, 4], shape[i, 5]
+            red, green, blue = shape[i, 6], shape[i, 7], shape[i, 8]
+            first, last = _rows(y, reach[i, 1], py)
+            dx0, level = x - F(px) - HALF, _level(o)
+            for row in range(first, last):
+                dy = y - F(py + row) - HALF
+                if not _misses(dx0, dy, a, b, c, level):
+                    _back_row(dx0, dy, a, b, c, o, red, green, blue, state[row], sums)
+            sums[5] /= o
+            over = (k - starts[tile]) % LOOK == LOOK - 1 and state[:, :TILE].max() < ZERO
 
 
 @njit
