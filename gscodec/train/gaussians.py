@@ -17,6 +17,7 @@ __all__ = ["NAMES", "Y0", "Gaussians", "from_seeds", "to_splats", "turned"]
 Y0 = 0.28209479177387814
 NAMES = ("means", "quats", "log_scales", "logits", "sh")
 START_OPACITY = 0.3
+LARGEST = 0.05  # of a Gaussian's distance, to begin with
 
 
 @dataclass
@@ -46,12 +47,16 @@ class Gaussians:
 
 
 def from_seeds(seeds: SeedPoints, sh_degree: int, device: str) -> Gaussians:
-    """One round Gaussian a point, as large as the way to its nearest neighbours (at most a twentieth of the scene)."""
+    """One round Gaussian a point, as large as the way to its nearest neighbours, at most a twentieth of its distance.
+
+    Distances count from the middle of the scene, and there as 1: what is far is larger.
+    """
     from scipy.spatial import cKDTree
 
     n = len(seeds.means)
     reach = np.asarray(cKDTree(seeds.means).query(seeds.means, k=min(4, n))[0]).reshape(n, -1)[:, 1:]
-    size = np.clip(reach.mean(axis=1) if reach.shape[1] else np.full(n, 0.05), 2e-3, 0.05)
+    most = LARGEST * np.maximum(1, np.linalg.norm(seeds.means, axis=1))
+    size = np.clip(reach.mean(axis=1) if reach.shape[1] else most, 2e-3, most)
     sh = np.zeros((n, (sh_degree + 1) ** 2, 3))
     sh[:, 0] = (seeds.colors / 255 - 0.5) / Y0
     quats = np.tile([1.0, 0, 0, 0], (n, 1))

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 import torch.nn.functional as nn
 
-from gscodec.train.kernels.blur import blur
+from gscodec.train.kernels.blur import TAPS, blur
 
 __all__ = ["photometric", "ssim_map", "touched"]
 
-WINDOW, SIGMA = 11, 1.5
+SIGMA = 1.5
 C1, C2 = 0.01**2, 0.03**2
 SSIM_SHARE = 0.2
 
-_AT = np.arange(WINDOW) - WINDOW // 2
+_AT = np.arange(TAPS) - TAPS // 2
 WEIGHTS = np.exp(-(_AT**2) / (2 * SIGMA**2))
 WEIGHTS = (WEIGHTS / WEIGHTS.sum()).astype(np.float32)
 
@@ -44,8 +44,8 @@ def _blurred(planes: torch.Tensor) -> torch.Tensor:
     if not planes.is_cuda:
         return _Blur.apply(planes)  # type: ignore[no-any-return,no-untyped-call]
     weight = torch.from_numpy(WEIGHTS).to(planes.device)
-    out = nn.conv2d(planes[:, None], weight.view(1, 1, 1, -1), padding=(0, WINDOW // 2))
-    return nn.conv2d(out, weight.view(1, 1, -1, 1), padding=(WINDOW // 2, 0))[:, 0]
+    out = nn.conv2d(planes[:, None], weight.view(1, 1, 1, -1), padding=(0, TAPS // 2))
+    return nn.conv2d(out, weight.view(1, 1, -1, 1), padding=(TAPS // 2, 0))[:, 0]
 
 
 def ssim_map(picture: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -81,6 +81,6 @@ def touched(shown: torch.Tensor) -> tuple[slice, slice]:
     ys, xs = torch.nonzero(shown.any(1))[:, 0], torch.nonzero(shown.any(0))[:, 0]
     if not len(ys):
         return slice(None), slice(None)
-    room = WINDOW // 2
+    room = TAPS // 2
     rows = slice(max(0, int(ys[0]) - room), int(ys[-1]) + 1 + room)
     return rows, slice(max(0, int(xs[0]) - room), int(xs[-1]) + 1 + room)

@@ -10,10 +10,11 @@ from functools import cache
 import numpy as np
 import torch
 
-from gscodec.train.gaussians import Gaussians, turned
+from gscodec.train.gaussians import NAMES, Gaussians, turned
 
-__all__ = ["DEAD", "relocate", "shared_opacity", "shared_scale", "walk"]
+__all__ = ["DEAD", "grow", "relocate", "shared_opacity", "shared_scale", "take", "walk"]
 
+PER_SLOT = (*NAMES, "masks")  # groups of the optimiser whose tensors have a row a Gaussian
 DEAD = 0.005  # opacity under which a Gaussian is moved (the paper's)
 MOST = 51  # Gaussians at one place: more make no difference
 OPAQUE = 1 - 1e-4  # nearer to 1 the sums of eq. 9 cancel to nothing in float64
@@ -49,7 +50,10 @@ def shared_scale(opacity: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 
 
 def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Generator) -> int:
-    """Move dead Gaussians onto others, drawn by opacity; all at one place share opacity and scale. Returns how many."""
+    """Move dead Gaussians onto others, drawn by opacity; all at one place share opacity and scale. Returns how many.
+
+    `adam` has a group for every tensor that has a row a Gaussian.
+    """
     with torch.no_grad():
         opacity = torch.sigmoid(gaussians.logits).clamp(max=OPAQUE)
         dead = torch.nonzero(opacity < DEAD)[:, 0]
@@ -63,13 +67,35 @@ def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Gene
         crowded = torch.unique(source)
         gaussians.logits[crowded] = torch.logit(shared[crowded])
         gaussians.log_scales[crowded] += torch.log(factor[crowded])[:, None]
-        for tensor in gaussians.tensors().values():
-            tensor[dead] = tensor[source]
         for group in adam.param_groups:
-            for value in adam.state.get(group["params"][0], {}).values():
-                if value.ndim:
-                    value[dead] = value[source] = 0
+            if group["name"] in PER_SLOT:
+                tensor = group["params"][0]
+                tensor[dead] = tensor[source]
+                for value in adam.state.get(tensor, {}).values():
+                    if value.ndim:
+                        value[dead] = value[source] = 0
     return len(dead)
+
+
+def take(leaves: dict[str, torch.Tensor], adam: torch.optim.Adam, rows: torch.Tensor) -> None:
+    """Put `rows` (M,) of each leaf (N, ...) in its place, the optimiser's moments with them."""
+    for group in adam.param_groups:
+        if group["name"] in leaves:
+            old = group["params"][0]
+            new = old.detach()[rows].clone().requires_grad_()
+            moments = adam.state.pop(old, {})
+            if moments:
+                adam.state[new] = {k: v[rows].clone() if v.ndim else v for k, v in moments.items()}
+            group["params"][0] = leaves[group["name"]] = new
+
+
+def grow(leaves: dict[str, torch.Tensor], adam: torch.optim.Adam, count: int) -> None:
+    """Append `count` dead Gaussians; `relocate` gives them a place."""
+    n = len(leaves["logits"])
+    rows = torch.cat([torch.arange(n), torch.zeros(count, dtype=torch.int64)]).to(leaves["logits"].device)
+    take(leaves, adam, rows)
+    with torch.no_grad():
+        leaves["logits"][n:] = math.log(DEAD / 10)
 
 
 def walk(gaussians: Gaussians, rate: float, generator: torch.Generator) -> None:

@@ -171,7 +171,7 @@ class _Teller:
 
 
 def _key(capture: Capture, settings: TrainSettings, frame: int, report: Report) -> Checkpoint:
-    gaussians = train_key(capture, settings, frame, report)
+    gaussians = train_key(capture, settings, frame, report).gaussians
     still = torch.zeros(len(gaussians.means), dtype=torch.bool)
     return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
 

@@ -10,12 +10,21 @@ from gscodec.base.errors import Misuse
 __all__ = ["KERNELS", "PRESETS", "TrainSettings", "preset"]
 
 KERNELS = ("classic", "compensated")
-LEAST = {"gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0}
+LEAST = {
+    "gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0,
+    "views_per_step": 1, "preview_every": 0, "mask_weight": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
-    """Iterations are pictures looked at."""
+    """Iterations are pictures looked at.
+
+    `prune`: the key frame is trained with gaussians / (1 - prune) slots, of which those that contribute least go.
+    `start_share`: of these slots, those that are seeded; the others grow. `mask_weight`: of learnt masks (0: none),
+    which leave fewer than `gaussians`. `camera_colours`: each training camera has a colour map of its own.
+    `preview_every`: pictures between previews of a key frame (0: none).
+    """
 
     gaussians: int = 12_000
     key_iterations: int = 2000
@@ -26,12 +35,22 @@ class TrainSettings:
     kernel: str = "classic"
     device: str = "cpu"
     seed: int = 0
+    views_per_step: int = 1
+    start_share: float = 1.0
+    prune: float = 0.0
+    mask_weight: float = 0.0
+    camera_colours: bool = False
+    preview_every: int = 0
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
             raise Misuse(f"the kernels trained for are {', '.join(KERNELS)}", kernel=self.kernel)
         if self.sh_degree not in (0, 1):
             raise Misuse("SH of degree 0 or 1 is trained", sh_degree=self.sh_degree)
+        if not 0 <= self.prune < 1:
+            raise Misuse("a share of the slots, less than 1", prune=self.prune)
+        if not 0 < self.start_share <= 1:
+            raise Misuse("a share of the slots, up to 1", start_share=self.start_share)
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})

@@ -1,4 +1,4 @@
-"""Where Gaussians start when a capture brings no points: the hull of its masks, else the cameras' common volume."""
+"""Where Gaussians start: the capture's points and what a plane sweep finds in their gaps, or the hull of its masks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from gscodec.render.cameras import Camera
 from gscodec.train.captures.model import Capture, SeedPoints
+from gscodec.train.captures.sweep import swept_seeds
 
 __all__ = ["seed_points", "visual_hull", "volume_seeds"]
 
@@ -19,15 +20,35 @@ MASK_ON = 32  # alpha from which a pixel counts: thin parts are half transparent
 
 
 def seed_points(capture: Capture, count: int, *, frame: int = 0, seed: int = 0) -> SeedPoints:
-    """`count` points in normalised coordinates: the capture's own, its masks' hull, or its cameras' common volume."""
+    """`count` points in normalised coordinates.
+
+    Masked captures: their own points, else their masks' hull. Others: their own points, at most half, and a plane
+    sweep's where those leave gaps, background included. Where that finds too little, random places that most cameras
+    see make up the rest.
+    """
     rng = np.random.default_rng(seed)
     points = capture.points
-    if points is None and capture.masked:
-        points = visual_hull(capture, frame)
-    if points is None or not len(points.means):
+    if capture.masked:
+        if points is None or not len(points.means):
+            points = visual_hull(capture, frame)
+        if len(points.means):
+            rows = rng.choice(len(points.means), count, replace=len(points.means) < count)
+            return SeedPoints(points.means[rows], points.colors[rows])
         return volume_seeds(capture, count, frame=frame, rng=rng)
-    rows = rng.choice(len(points.means), count, replace=len(points.means) < count)
-    return SeedPoints(points.means[rows], points.colors[rows])
+    parts = []
+    if points is not None and len(points.means):
+        rows = rng.permutation(len(points.means))[: count // 2]
+        parts.append(SeedPoints(points.means[rows], points.colors[rows]))
+    known = None if points is None else points.means
+    parts.append(swept_seeds(capture, count - sum(len(p.means) for p in parts), frame=frame, rng=rng, known=known))
+    if points is not None:  # gaps were few
+        left = count - sum(len(p.means) for p in parts)
+        rows = rng.permutation(len(points.means))[count // 2 :][:left]
+        parts.append(SeedPoints(points.means[rows], points.colors[rows]))
+    left = count - sum(len(p.means) for p in parts)
+    if left:
+        parts.append(volume_seeds(capture, left, frame=frame, rng=rng))
+    return SeedPoints(np.concatenate([p.means for p in parts]), np.concatenate([p.colors for p in parts]))
 
 
 def visual_hull(capture: Capture, frame: int = 0, grid: int = GRID) -> SeedPoints:

@@ -7,24 +7,29 @@ from numba import prange
 
 from gscodec.base.jit import njit
 
-__all__ = ["blur"]
+__all__ = ["TAPS", "blur"]
+
+TAPS = 11  # known to the compiler, so that it unrolls the loop over them
+HALF = TAPS // 2
 
 
-@njit(parallel=True, fastmath={"contract", "nsz"})
+@njit(parallel=True, fastmath={"contract", "nsz"}, error_model="numpy")
 def blur(planes, weights, out):
-    """Fill out (C, H, W) float32 with planes (C, H, W) float32 under a separable window, weights (odd,) float32."""
+    """Fill out (C, H, W) float32 with planes (C, H, W) float32 under a separable window, weights (TAPS,) float32."""
     count, height, width = planes.shape
-    half = len(weights) // 2
     for c in prange(count):
-        across = np.zeros((height, width), np.float32)
+        line = np.zeros(width + 2 * HALF, np.float32)
+        across = np.zeros((height + 2 * HALF, width), np.float32)
         for y in range(height):
-            for k in range(len(weights)):
-                shift = k - half
-                for x in range(max(0, -shift), min(width, width - shift)):
-                    across[y, x] += weights[k] * planes[c, y, x + shift]
+            line[HALF : HALF + width] = planes[c, y]
+            for x in range(width):
+                total = np.float32(0)
+                for k in range(TAPS):
+                    total += weights[k] * line[x + k]
+                across[y + HALF, x] = total
         for y in range(height):
             for x in range(width):
-                out[c, y, x] = 0
-            for k in range(max(0, half - y), min(len(weights), height + half - y)):
-                for x in range(width):
-                    out[c, y, x] += weights[k] * across[y + k - half, x]
+                total = np.float32(0)
+                for k in range(TAPS):
+                    total += weights[k] * across[y + k, x]
+                out[c, y, x] = total
