@@ -29,6 +29,17 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--sh-degree", type=int, choices=(0, 1), help="default 1")
     p.add_argument("--kernel", choices=KERNELS, help="default classic")
+    p.add_argument("--views-per-step", type=int, metavar="B", help="views drawn for a step (default 1)")
+    p.add_argument(
+        "--prune", type=float, metavar="SHARE", help="train so many more slots, then drop what shows least"
+    )
+    p.add_argument(
+        "--mask-weight", type=float, metavar="W", help="learn which slots are not needed (default 0: off)"
+    )
+    p.add_argument(
+        "--camera-colours", action=argparse.BooleanOptionalAction, help="learn a colour map for each camera"
+    )
+    p.add_argument("--preview-every", type=int, metavar="N", help="steps between pictures in the work folder")
     p.add_argument("--quality", type=float, default=DEFAULT_QUALITY, help="of the encode, 0..100")
     p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
     p.add_argument("--hold-out", type=int, metavar="N", help="every N-th view is kept for measuring")
@@ -51,7 +62,8 @@ def _need(device: str) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = preset(
         args.preset, gaussians=args.gaussians, sh_degree=args.sh_degree, kernel=args.kernel, device=args.device,
-        seed=args.seed,
+        seed=args.seed, views_per_step=args.views_per_step, prune=args.prune, mask_weight=args.mask_weight,
+        camera_colours=args.camera_colours, preview_every=args.preview_every,
     )  # fmt: skip
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)

@@ -14,12 +14,13 @@ from gscodec.base.errors import BadInput
 from gscodec.train import keystate
 from gscodec.train.captures.model import Capture, Picture
 from gscodec.train.captures.seeds import seed_points
-from gscodec.train.colour import CameraColours
+from gscodec.train.captures.sweep import nearest
 from gscodec.train.colour import RATE as COLOUR_RATE
+from gscodec.train.colour import CameraColours
 from gscodec.train.gaussians import NAMES, Gaussians, from_seeds
 from gscodec.train.keystate import KeyState, Leaves
 from gscodec.train.losses import photometric, touched
-from gscodec.train.mcmc import grow, relocate, take, walk
+from gscodec.train.mcmc import GONE, grow, relocate, take, walk
 from gscodec.train.prune import MASK_START, contribution, kept, masked, significance
 from gscodec.train.rasterise import Attributes, render
 from gscodec.train.settings import TrainSettings
@@ -172,7 +173,11 @@ def _gaussians(leaves: Leaves) -> Gaussians:
 
 
 def _colours(leaves: Leaves, capture: Capture) -> CameraColours | None:
-    return CameraColours(tuple(capture.train_views), *(leaves[n] for n in COLOURS)) if COLOURS[0] in leaves else None
+    return (
+        CameraColours(tuple(capture.train_views), *(leaves[n] for n in COLOURS))
+        if COLOURS[0] in leaves
+        else None
+    )
 
 
 def _adam(leaves: Leaves, settings: TrainSettings) -> torch.optim.Adam:
@@ -196,11 +201,16 @@ def _begin(capture: Capture, settings: TrainSettings, frame: int) -> KeyState:
     seeds = seed_points(capture, count, frame=frame, seed=settings.seed)
     leaves = from_seeds(seeds, settings.sh_degree, settings.device).trainable().tensors()
     if settings.mask_weight:
-        leaves["masks"] = torch.full((count,), MASK_START, device=settings.device, requires_grad=True)
+        masks = torch.full((len(seeds.means),), MASK_START, device=settings.device)
+        leaves["masks"] = masks.requires_grad_()
     if settings.camera_colours:
         leaves |= CameraColours.identity(capture.train_views, settings.device).tensors()
     generator = torch.Generator().manual_seed(settings.seed)
-    return KeyState(0, leaves, _adam(leaves, settings), np.random.default_rng(settings.seed), generator)
+    state = KeyState(0, leaves, _adam(leaves, settings), np.random.default_rng(settings.seed), generator)
+    if len(seeds.means) < count:
+        grow(leaves, state.adam, count - len(seeds.means))
+        relocate(_gaussians(leaves), state.adam, generator)
+    return state
 
 
 def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss) -> float:
@@ -234,8 +244,20 @@ def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss) -
     if before < CALM_FROM and _comes(state, settings, RELOCATE_EVERY):
         if after < PRUNE_AT:
             _grow(state, settings, after)
+        if not picture_loss.capture.masked:
+            _clear_cameras(_gaussians(leaves), picture_loss.capture, picture_loss.frame)
         relocate(_gaussians(leaves), adam, state.generator)
     return float(seen.detach())
+
+
+def _clear_cameras(gaussians: Gaussians, capture: Capture, frame: int) -> None:
+    """What is right before a camera is haze to all others: dead."""
+    with torch.no_grad():
+        for view in capture.train_views:
+            camera = capture.views[view].camera(frame)
+            centre = gaussians.means.new_tensor(camera.centre)
+            close = (gaussians.means - centre).norm(dim=1) < nearest(camera)
+            gaussians.logits[close] = gaussians.logits[close].clamp(max=GONE)
 
 
 def _grow(state: KeyState, settings: TrainSettings, share: float) -> None:

@@ -12,10 +12,11 @@ import torch
 
 from gscodec.train.gaussians import NAMES, Gaussians, turned
 
-__all__ = ["DEAD", "grow", "relocate", "shared_opacity", "shared_scale", "take", "walk"]
+__all__ = ["DEAD", "GONE", "grow", "relocate", "shared_opacity", "shared_scale", "take", "walk"]
 
 PER_SLOT = (*NAMES, "masks")  # groups of the optimiser whose tensors have a row a Gaussian
 DEAD = 0.005  # opacity under which a Gaussian is moved (the paper's)
+GONE = math.log(DEAD / 10)  # logit of one that is to be moved
 MOST = 51  # Gaussians at one place: more make no difference
 OPAQUE = 1 - 1e-4  # nearer to 1 the sums of eq. 9 cancel to nothing in float64
 STEEP, FAINT = 100.0, 0.995  # only what lets 0.995 of the light through walks
@@ -95,11 +96,14 @@ def grow(leaves: dict[str, torch.Tensor], adam: torch.optim.Adam, count: int) ->
     rows = torch.cat([torch.arange(n), torch.zeros(count, dtype=torch.int64)]).to(leaves["logits"].device)
     take(leaves, adam, rows)
     with torch.no_grad():
-        leaves["logits"][n:] = math.log(DEAD / 10)
+        leaves["logits"][n:] = GONE
 
 
 def walk(gaussians: Gaussians, rate: float, generator: torch.Generator) -> None:
-    """Random steps of the positions along each covariance, of faint Gaussians only (eq. 8)."""
+    """Random steps of the positions along each covariance, of faint Gaussians only (eq. 8).
+
+    No further than one standard deviation: eq. 8 goes with its square, so large ones would fly across the scene.
+    """
     with torch.no_grad():
         light = 1 - torch.sigmoid(gaussians.logits)
         size = rate * WALK * torch.sigmoid(STEEP * (light - FAINT))
@@ -107,7 +111,9 @@ def walk(gaussians: Gaussians, rate: float, generator: torch.Generator) -> None:
         if not len(rows):
             return
         q = torch.nn.functional.normalize(gaussians.quats[rows], dim=1)
-        scale2 = torch.exp(2 * gaussians.log_scales[rows])
+        scale = torch.exp(gaussians.log_scales[rows])
         step = torch.randn(len(rows), 3, generator=generator).to(q.device)
-        local = scale2 * turned(q * q.new_tensor([1.0, -1, -1, -1]), step)
-        gaussians.means[rows] += size[rows, None] * turned(q, local)
+        local = torch.minimum(size[rows, None] * scale**2, scale) * turned(
+            q * q.new_tensor([1.0, -1, -1, -1]), step
+        )
+        gaussians.means[rows] += turned(q, local)

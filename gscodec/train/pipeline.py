@@ -1,4 +1,4 @@
-"""A capture to a sequence on disk, one checkpoint a frame, so that a killed run goes on where it was.
+"""A capture to a sequence on disk, one checkpoint a frame and more within the first, so that a killed run goes on.
 
 The first frame is trained from seeds; each following one starts from the one before: motion, detail, hold still.
 """
@@ -17,17 +17,22 @@ import torch
 
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
 from gscodec.render.metrics import mse_to_psnr
+from gscodec.render.output import write_png
 from gscodec.render.rasterize import rasterize
 from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
+from gscodec.train.colour import CameraColours
 from gscodec.train.detail import hold_still, pixels_per_unit, refine
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
 from gscodec.train.keyframe import PictureLoss, Report, train_key
 from gscodec.train.motion import bind_nodes, move
+from gscodec.train.rasterise import render
 from gscodec.train.settings import TrainSettings
 
 __all__ = ["Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
 
+PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
+SHOWN_ONLY = ("preview_every",)  # settings that change no result
 SMOOTH = 0.95  # of the loss that is told
 FAR_DB = 100.0
 
@@ -124,10 +129,13 @@ def train_sequence(
         if not path.exists():
             report = _Teller(on_step, frame, last)
             if first:
-                done = _key(capture, settings, frame, report)
+                done = _key(capture, settings, frame, work, report)
             else:
                 done = _following(capture, settings, frames.start, frame, work, report)
             done.save(path)
+            _key_state(work).unlink(missing_ok=True)
+            if settings.preview_every:
+                write_preview(work / PREVIEW, capture, settings, frame, done.gaussians)
         elif on_step:
             on_step(settings.steps(following=not first), f"frame {frame} was there already")
         if on_step:
@@ -170,8 +178,14 @@ class _Teller:
             self._on_step(iterations, f"{line}, {self._last}" if self._last else line)
 
 
-def _key(capture: Capture, settings: TrainSettings, frame: int, report: Report) -> Checkpoint:
-    gaussians = train_key(capture, settings, frame, report).gaussians
+def _key(capture: Capture, settings: TrainSettings, frame: int, work: Path, report: Report) -> Checkpoint:
+    def preview(_: int, gaussians: Gaussians) -> None:
+        write_preview(work / PREVIEW, capture, settings, frame, gaussians)
+
+    key = train_key(capture, settings, frame, report, saved=_key_state(work), preview=preview)
+    gaussians = key.gaussians
+    if key.colours is not None:
+        key.colours.save(work / COLOURS)
     still = torch.zeros(len(gaussians.means), dtype=torch.bool)
     return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
 
@@ -184,12 +198,34 @@ def _following(
     last = Checkpoint.load(_path(work, frame - 1), settings.device)
     before, nodes.motion = last.gaussians, last.motion
     rng = np.random.default_rng([settings.seed, frame])
-    picture_loss = PictureLoss(capture, frame, settings.kernel, rng)
+    picture_loss = PictureLoss(
+        capture, frame, settings.kernel, rng, colours=_colours(work, capture, settings)
+    )
     pixels = pixels_per_unit(before, capture, frame)
     gaussians = move(before, nodes, picture_loss, settings.motion_iterations, report)
     gaussians = refine(gaussians, before, pixels, picture_loss, settings.detail_iterations, report)
     gaussians, still = hold_still(gaussians, before, pixels)
     return Checkpoint(gaussians, nodes.motion, still)
+
+
+def write_preview(
+    path: Path, capture: Capture, settings: TrainSettings, frame: int, gaussians: Gaussians
+) -> None:
+    """A PNG, by rename: beside each other what a view shows and what is trained, the first held-out view if any."""
+    views = [v for v in (*capture.test_views, *capture.train_views) if capture.views[v].has(frame)]
+    with torch.no_grad():
+        camera = capture.views[views[0]].camera(frame)
+        drawn = render(gaussians.activated(), [camera], kernel=settings.kernel)[0, ..., :3].cpu().numpy()
+    pair = np.concatenate([capture.picture(views[0], frame).over(0.0), np.clip(drawn, 0, 1)], axis=1)
+    write_png(path, (pair * 255 + 0.5).astype(np.uint8))
+
+
+def _colours(work: Path, capture: Capture, settings: TrainSettings) -> CameraColours | None:
+    return CameraColours.load(work / COLOURS, capture, settings.device) if settings.camera_colours else None
+
+
+def _key_state(work: Path) -> Path:
+    return work / "key.npz"
 
 
 def _splats(gaussians: Gaussians, capture: Capture, kernel: str) -> Splats:
@@ -208,7 +244,8 @@ def _claim(folder: Path, capture: Capture, settings: TrainSettings, first: int) 
         for c in v.cameras[:1]
     ]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
-    wanted = {"settings": asdict(settings), "first": first, "capture": digest}
+    chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
+    wanted = {"settings": chosen, "first": first, "capture": digest}
     place = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not place.exists():

@@ -40,7 +40,7 @@ class TrainSettings:
     prune: float = 0.0
     mask_weight: float = 0.0
     camera_colours: bool = False
-    preview_every: int = 0
+    preview_every: int = 250
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:

@@ -20,35 +20,30 @@ MASK_ON = 32  # alpha from which a pixel counts: thin parts are half transparent
 
 
 def seed_points(capture: Capture, count: int, *, frame: int = 0, seed: int = 0) -> SeedPoints:
-    """`count` points in normalised coordinates.
+    """At most `count` points in normalised coordinates, at least one.
 
-    Masked captures: their own points, else their masks' hull. Others: their own points, at most half, and a plane
-    sweep's where those leave gaps, background included. Where that finds too little, random places that most cameras
-    see make up the rest.
+    Masked captures: their own points, else their masks' hull. Others: their own points, about half of the count, and
+    what a plane sweep finds where those leave gaps, background included. Where there is nothing of that kind, random
+    places that most cameras see.
     """
     rng = np.random.default_rng(seed)
     points = capture.points
+    if points is not None and not len(points.means):
+        points = None
     if capture.masked:
-        if points is None or not len(points.means):
-            points = visual_hull(capture, frame)
+        points = points or visual_hull(capture, frame)
         if len(points.means):
             rows = rng.choice(len(points.means), count, replace=len(points.means) < count)
             return SeedPoints(points.means[rows], points.colors[rows])
         return volume_seeds(capture, count, frame=frame, rng=rng)
-    parts = []
-    if points is not None and len(points.means):
-        rows = rng.permutation(len(points.means))[: count // 2]
-        parts.append(SeedPoints(points.means[rows], points.colors[rows]))
-    known = None if points is None else points.means
-    parts.append(swept_seeds(capture, count - sum(len(p.means) for p in parts), frame=frame, rng=rng, known=known))
-    if points is not None:  # gaps were few
-        left = count - sum(len(p.means) for p in parts)
-        rows = rng.permutation(len(points.means))[count // 2 :][:left]
-        parts.append(SeedPoints(points.means[rows], points.colors[rows]))
-    left = count - sum(len(p.means) for p in parts)
-    if left:
-        parts.append(volume_seeds(capture, left, frame=frame, rng=rng))
-    return SeedPoints(np.concatenate([p.means for p in parts]), np.concatenate([p.colors for p in parts]))
+    if points is None:
+        found = swept_seeds(capture, count, frame=frame, rng=rng)
+        return found if len(found.means) else volume_seeds(capture, count, frame=frame, rng=rng)
+    gaps = swept_seeds(capture, count // 2, frame=frame, rng=rng, known=points.means)
+    rows = rng.permutation(len(points.means))[: count - len(gaps.means)]
+    return SeedPoints(
+        np.concatenate([points.means[rows], gaps.means]), np.concatenate([points.colors[rows], gaps.colors])
+    )
 
 
 def visual_hull(capture: Capture, frame: int = 0, grid: int = GRID) -> SeedPoints:

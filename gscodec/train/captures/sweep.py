@@ -1,32 +1,44 @@
 """Seeds for captures without masks: points on the surfaces that pictures show, background included.
 
 Depths along the rays of a grid of pixels are found by a plane sweep over the neighbouring views. Where many depths
-explain a pixel (sky, walls), the one nearest to that of the sure pixels around is taken.
+explain a pixel, the farthest is taken if it may be sky, else that nearest to the depths of the sure pixels around.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter
 from scipy.spatial import cKDTree
 
 from gscodec.render.cameras import Camera
 from gscodec.train.captures.lens import scale_down
 from gscodec.train.captures.model import Capture, Picture, SeedPoints
-from gscodec.train.kernels.sweep import sweep
+from gscodec.train.kernels.sweep import REACH, UNKNOWN, sweep
 
-__all__ = ["swept_seeds"]
+__all__ = ["nearest", "swept_seeds"]
 
 F64 = npt.NDArray[np.float64]
 
 SIDE = 320  # pixels of the larger side that are searched at most
 DEPTHS = 256
-NEAREST, FARTHEST = 0.2, 20.0  # of the way to the scene's middle; units
-NEIGHBOURS = 6
+FARTHEST = 10.0  # units: whatever lies behind hardly shifts between views
+BEHIND = 1.2  # of the depth of nearly all known points: a room ends about there
+FREE, BALL = (
+    0.3,
+    1.3,
+)  # nothing is nearer than this part of the way to the middle, or than that before the middle
+TEXTURE = 0.015  # spread of colours in a patch, 0..1, below which it matches everywhere
+ALIKE = 0.06  # share of the depths by which pixels side by side may differ
+NEIGHBOURS = (0, 1, 2, 4, 7, 11)  # by distance: near ones match best, far ones tell depths apart
 SLACK = 0.012  # a depth explains a pixel if its cost is within this of the least
 SURE = 0.1  # share of the depths up to which a pixel is sure of its own
+ENDLESS = 0.03  # share of the depths, the farthest among them, from which a pixel is taken for the farthest
 BAD = 0.08  # cost above which a pixel matches nowhere
 AROUND = 6  # sure pixels asked for the depth of one that isn't
+SPARE = 1.25  # pixels for a point that is wanted: some match nowhere
 CELL = 1.5  # of the distance between the pixels: nearer than that to a known point nothing is searched
 
 
@@ -45,7 +57,7 @@ def swept_seeds(
     stack, sizes = _stacked(pictures)
     poses = np.array([np.column_stack([c.R, c.t]) for c in cameras])
     lenses = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras])
-    each = -(-count // len(views))
+    each = math.ceil(SPARE * count / len(views))
     means, colors = [], []
     for own, camera in enumerate(cameras):
         pixels, spacing = _grid(camera, each, rng)
@@ -53,11 +65,11 @@ def swept_seeds(
         others = _neighbours(cameras, own)
         if not len(pixels) or not len(others):
             continue
-        to_middle = max(float(camera.t[2]), float(np.linalg.norm(camera.t)) / 2, 1e-3)
-        inverse = np.linspace(1 / FARTHEST, 1 / (NEAREST * to_middle), DEPTHS)
+        near = nearest(camera)
+        inverse = np.linspace(1 / _farthest(camera, near, known), 1 / near, DEPTHS)
         costs = np.empty((len(pixels), DEPTHS), np.float32)
         sweep(stack, sizes, poses, lenses, own, pixels, others, inverse, costs)
-        at, fits = _depths(pixels, costs)
+        at, fits = _depths(pixels, costs, _textured(stack[own], pixels))
         ray = np.column_stack([(pixels - lenses[own, 2:]) / lenses[own, :2], np.ones(len(pixels))])
         means.append(((ray / inverse[at][:, None] - camera.t) @ camera.R)[fits])
         x, y = pixels[fits].astype(np.intp).T
@@ -69,24 +81,61 @@ def swept_seeds(
     return SeedPoints(found[rows], shown[rows])
 
 
+def nearest(camera: Camera) -> float:
+    """How near to a camera anything is sought or kept: what lies before it there is seen by no other."""
+    to_middle = float(np.linalg.norm(camera.t))
+    return max(FREE * to_middle, to_middle - BALL, 1e-2)
+
+
+def _farthest(camera: Camera, near: float, known: F64 | None) -> float:
+    depths = np.zeros(0) if known is None else known @ camera.R[2] + camera.t[2]
+    depths = depths[depths > 0]
+    return max(
+        2 * near, min(FARTHEST, BEHIND * float(np.percentile(depths, 98)) if len(depths) else FARTHEST)
+    )
+
+
+def _textured(picture: npt.NDArray[np.float32], pixels: F64) -> npt.NDArray[np.bool_]:
+    """(P,) whether the patch around each pixel shows something to match."""
+    grey = picture.mean(-1)
+    size = 4 * REACH + 1
+    mean = uniform_filter(grey, size)
+    spread = np.sqrt(np.maximum(uniform_filter(grey * grey, size) - mean * mean, 0))
+    x, y = pixels.astype(np.intp).T
+    return np.asarray(spread[y, x] > TEXTURE)
+
+
 def _depths(
-    pixels: F64, costs: npt.NDArray[np.float32]
+    pixels: F64, costs: npt.NDArray[np.float32], textured: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Index of each pixel's depth, and whether any depth explains it."""
     best = costs.argmin(1)
     least = costs[np.arange(len(costs)), best]
     explains = costs <= (least + SLACK)[:, None]
     fits = least < BAD
-    sure = fits & (explains.mean(1) <= SURE)
-    unsure = np.flatnonzero(fits & ~sure)
+    alone = ~fits & (costs[:, 0] >= UNKNOWN)  # far away no other view shows it
+    endless = alone | (fits & explains[:, 0] & (explains.mean(1) > ENDLESS))  # sky, or as good as sky
+    fits |= alone
+    best[endless] = 0
+    sure = fits & ~endless & textured & (explains.mean(1) <= SURE)
+    sure[sure] = _agree(pixels[sure], best[sure], ALIKE * costs.shape[1])
+    unsure = np.flatnonzero(fits & ~sure & ~endless)
     if not sure.any() or not len(unsure):
         return best, fits
     tree = cKDTree(pixels[sure])
     near = np.asarray(tree.query(pixels[unsure], k=min(AROUND, int(sure.sum())))[1]).reshape(len(unsure), -1)
-    wanted = np.median(best[sure][near], axis=1)
+    wanted = np.sort(best[sure][near], axis=1)[:, min(1, near.shape[1] - 1)]  # plain surfaces lie behind
     away = np.abs(np.arange(costs.shape[1])[None] - wanted[:, None])
     best[unsure] = np.where(explains[unsure], away, np.inf).argmin(1)
     return best, fits
+
+
+def _agree(pixels: F64, best: npt.NDArray[np.intp], most: float) -> npt.NDArray[np.bool_]:
+    """(P,) whether two of the pixels around each are at about its depth."""
+    if len(pixels) <= AROUND:
+        return np.zeros(len(pixels), bool)
+    near = np.asarray(cKDTree(pixels).query(pixels, k=AROUND + 1)[1])[:, 1:]
+    return np.asarray((np.abs(best[near] - best[:, None]) <= most).sum(1) >= 2)
 
 
 def _small(picture: Picture) -> Picture:
@@ -140,4 +189,4 @@ def _neighbours(cameras: list[Camera], own: int) -> npt.NDArray[np.int64]:
     away = np.array([np.linalg.norm(c.centre - cameras[own].centre) for c in cameras])
     along = np.array([c.R[2] @ cameras[own].R[2] for c in cameras])
     usable = np.flatnonzero((along > 0.5) & (away > 1e-6))
-    return usable[np.argsort(away[usable], kind="stable")][:NEIGHBOURS]
+    return usable[np.argsort(away[usable], kind="stable")][[k for k in NEIGHBOURS if k < len(usable)]]

@@ -95,7 +95,9 @@ def _level(opacity):
 @njit(inline="always")
 def _misses(dx0, dy, a, b, c, level):
     """Whether the exponent stays above `level` over a row of sixteen pixels: then nothing of the row is painted."""
-    dx = min(max(-b * dy / a, dx0 - F(TILE - 1)), dx0)  # where it is least, or the end of the row nearest to that
+    dx = min(
+        max(-b * dy / a, dx0 - F(TILE - 1)), dx0
+    )  # where it is least, or the end of the row nearest to that
     return HALF * (a * dx * dx + c * dy * dy) + b * dx * dy > level
 
 

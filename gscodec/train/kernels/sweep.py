@@ -30,7 +30,8 @@ def _at(picture, x, y, c):
 
 @njit(parallel=True, fastmath={"contract", "nsz"}, error_model="numpy")
 def sweep(pictures, sizes, poses, lenses, own, pixels, others, inverse_depths, costs):
-    """Fill costs (P, D) float32: mean difference of the patch around each pixel, 0..1, over the better half of `others`.
+    """Fill costs (P, D) float32: mean difference of the patch around each pixel, 0..1, over the better two thirds of
+    those `others` that show it (UNKNOWN: none does).
 
     pictures (V, H, W, 3) float32 0..1, sizes (V, 2) width and height of each inside that; poses (V, 3, 4) world to
     camera; lenses (V, 4) fx, fy, cx, cy; own: index of the pixels' view; pixels (P, 2) x, y; others (K,) views;
@@ -80,11 +81,14 @@ def sweep(pictures, sizes, poses, lenses, own, pixels, others, inverse_depths, c
                 if n == SAMPLES:
                     each[k] = _unlike(patch, found)
             each.sort()
-            half = max(1, (len(others) + 1) // 2)
+            seeing = 0
+            while seeing < len(others) and each[seeing] < UNKNOWN:
+                seeing += 1
+            most = max(1, (2 * seeing + 1) // 3)
             total = np.float32(0)
-            for k in range(half):
+            for k in range(most):
                 total += each[k]
-            costs[p, d] = total / half
+            costs[p, d] = total / most
 
 
 @njit(fastmath={"contract", "nsz"})
