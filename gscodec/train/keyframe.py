@@ -28,7 +28,7 @@ from gscodec.train.settings import TrainSettings
 __all__ = ["RATES", "KeyFrame", "PictureLoss", "optimiser", "train_key"]
 
 RATES = {"means": 1.6e-3, "quats": 2e-3, "log_scales": 6e-3, "logits": 3e-2, "sh": 4e-3}
-MASK_RATE = 1e-2
+MASK_RATE = 3e-2
 COLOURS = ("matrices", "offsets")  # leaves of the cameras' colours
 MEANS_LAST = 0.03  # of the position rate at the end
 RELOCATE_EVERY = 50
@@ -272,7 +272,8 @@ def _prune(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss) 
     """Take away what masks have switched off, then what contributes least until settings.gaussians are left."""
     leaves, adam = state.leaves, state.adam
     if "masks" in leaves:
-        take(leaves, adam, torch.nonzero(kept(leaves["masks"]))[:, 0])
+        on = torch.nonzero(kept(leaves["masks"]))[:, 0]
+        take(leaves, adam, on if len(on) else leaves["masks"].detach().argmax()[None])
         masks = leaves.pop("masks")
         adam.state.pop(masks, None)
         adam.param_groups[:] = [group for group in adam.param_groups if group["name"] != "masks"]

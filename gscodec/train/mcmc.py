@@ -79,9 +79,9 @@ def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Gene
 
 
 def take(leaves: dict[str, torch.Tensor], adam: torch.optim.Adam, rows: torch.Tensor) -> None:
-    """Put `rows` (M,) of each leaf (N, ...) in its place, the optimiser's moments with them."""
+    """Put `rows` (M,) of each leaf with a row a Gaussian in its place, the optimiser's moments with them."""
     for group in adam.param_groups:
-        if group["name"] in leaves:
+        if group["name"] in PER_SLOT:
             old = group["params"][0]
             new = old.detach()[rows].clone().requires_grad_()
             moments = adam.state.pop(old, {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gscodec.train.captures.model import Capture
-from gscodec.train.gaussians import Gaussians
+from gscodec.train.gaussians import Y0, Gaussians
 from gscodec.train.rasterise import Attributes, render
 
 __all__ = ["MASK_START", "contribution", "kept", "masked", "significance"]
@@ -28,7 +28,7 @@ def contribution(gaussians: Gaussians, capture: Capture, frame: int, kernel: str
         if capture.views[view].has(frame):
             picture = render(shown, [capture.views[view].camera(frame)], kernel=kernel)
             (slope,) = torch.autograd.grad(picture[..., 0].sum(), grey)
-            total += slope[:, 0, 0]
+            total += slope[:, 0, 0] / Y0
     return total
 
 

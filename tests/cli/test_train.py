@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from gscodec.cli.main import main
@@ -43,8 +44,19 @@ def test_without_torch_the_remedy_is_named(
     assert not list(tmp_path.iterdir())
 
 
-def test_killed_and_run_again_it_ends_with_the_same_bytes(capture: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(capture: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a run that nothing disturbed."""
     pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+    out = tmp_path_factory.mktemp("whole") / "whole.gsv"
+    assert main(arguments(capture, out)) == 0
+    return out.read_bytes()
+
+
+@pytest.mark.parametrize("moment", ["key.npz", "frame_00001.npz"])
+def test_killed_and_run_again_it_ends_with_the_same_bytes(
+    moment: str, capture: Path, whole: bytes, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "gscodec", *arguments(capture, tmp_path / "killed.gsv")]
     process = subprocess.Popen(
         command,
@@ -52,10 +64,10 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(capture: Path, tmp_pat
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    first = tmp_path / "killed.gsv.work" / "frame_00001.npz"
+    reached = tmp_path / "killed.gsv.work" / moment
     try:
         deadline = time.monotonic() + 240
-        while not first.exists():
+        while not reached.exists():
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -63,11 +75,13 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(capture: Path, tmp_pat
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (tmp_path / "killed.gsv").exists()
-    kept = first.stat().st_mtime_ns
+    first = tmp_path / "killed.gsv.work" / "frame_00001.npz"
+    kept = first.stat().st_mtime_ns if first.exists() else None
+    assert first.exists() == (moment == first.name)
     assert main(arguments(capture, tmp_path / "killed.gsv")) == 0
-    assert first.stat().st_mtime_ns == kept
-    assert main(arguments(capture, tmp_path / "whole.gsv")) == 0
-    assert (tmp_path / "killed.gsv").read_bytes() == (tmp_path / "whole.gsv").read_bytes()
+    assert kept in (None, first.stat().st_mtime_ns)
+    assert not (first.parent / "key.npz").exists()
+    assert (tmp_path / "killed.gsv").read_bytes() == whole
 
 
 def test_a_folder_of_ply_with_a_report(
@@ -75,7 +89,17 @@ def test_a_folder_of_ply_with_a_report(
 ) -> None:
     pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
     out = tmp_path / "ply"
-    again = [*arguments(capture, out), "--json", "--sh-degree", "0"]
+    again = [
+        *arguments(capture, out),
+        "--json",
+        "--sh-degree",
+        "0",
+        "--views-per-step",
+        "2",
+        "--prune",
+        "0.2",
+    ]
+    again += ["--camera-colours", "--preview-every", "300"]
     assert main(again) == 0
     document = json.loads(capsys.readouterr().out)
     assert sorted(p.name for p in out.iterdir()) == ["frame_0001.ply", "frame_0002.ply", "scene.json"]
@@ -83,5 +107,7 @@ def test_a_folder_of_ply_with_a_report(
     assert len(document["psnr"]["by_frame"]) == 2
     assert document["psnr"]["worst"] > 15
     assert 0 <= document["still"] <= 1
+    with PIL.Image.open(tmp_path / "ply.work" / "preview.png") as preview:
+        assert preview.size == (64, 32)  # what is seen and what is trained, side by side
     assert main(again) == 2  # the output exists
     assert main([*again, "--frames", "1:9", "--force"]) == 2
