@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gscodec.codec.model import rotation
@@ -12,7 +14,9 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Normalisation, SeedPoints
 from gscodec.train.rasterise import Attributes
 
-__all__ = ["NAMES", "Y0", "Gaussians", "from_seeds", "to_splats", "turned"]
+__all__ = ["NAMES", "Y0", "Gaussians", "from_colours", "from_seeds", "to_splats", "turned"]
+
+F64 = npt.NDArray[np.float64]
 
 Y0 = 0.28209479177387814
 NAMES = ("means", "quats", "log_scales", "logits", "sh")
@@ -57,12 +61,25 @@ def from_seeds(seeds: SeedPoints, sh_degree: int, device: str) -> Gaussians:
     reach = np.asarray(cKDTree(seeds.means).query(seeds.means, k=min(4, n))[0]).reshape(n, -1)[:, 1:]
     most = LARGEST * np.maximum(1, np.linalg.norm(seeds.means, axis=1))
     size = np.clip(reach.mean(axis=1) if reach.shape[1] else most, 2e-3, most)
-    sh = np.zeros((n, (sh_degree + 1) ** 2, 3))
-    sh[:, 0] = (seeds.colors / 255 - 0.5) / Y0
+    return from_colours(seeds.means, seeds.colors, size, START_OPACITY, (sh_degree + 1) ** 2, device)
+
+
+def from_colours(
+    means: F64,
+    colors: npt.NDArray[Any],
+    size: F64,
+    opacity: float,
+    coefficients: int,
+    device: str | torch.device,
+) -> Gaussians:
+    """Round ones, the same from all sides; means (N, 3), colors (N, 3) 0..255, size (N,) standard deviation."""
+    n = len(means)
+    sh = np.zeros((n, coefficients, 3))
+    sh[:, 0] = (colors / 255 - 0.5) / Y0
     quats = np.tile([1.0, 0, 0, 0], (n, 1))
-    logits = np.full(n, np.log(START_OPACITY / (1 - START_OPACITY)))
+    logits = np.full(n, np.log(opacity / (1 - opacity)))
     logs = np.repeat(np.log(size)[:, None], 3, axis=1)
-    arrays = (seeds.means, quats, logs, logits, sh)
+    arrays = (means, quats, logs, logits, sh)
     return Gaussians(*(torch.tensor(a, dtype=torch.float32, device=device) for a in arrays))
 
 

@@ -12,6 +12,7 @@ import torch
 
 from gscodec.base.errors import BadInput
 from gscodec.train import keystate
+from gscodec.train.backdrop import hang_backdrop
 from gscodec.train.captures.model import Capture, Picture
 from gscodec.train.captures.seeds import seed_points
 from gscodec.train.captures.sweep import nearest
@@ -159,8 +160,10 @@ def train_key(
             preview(state.done, _gaussians(state.leaves).fixed())
         if report:
             report(settings.views_per_step, seen)
-    colours = _colours(state.leaves, capture)
-    return KeyFrame(_gaussians(state.leaves).fixed(), None if colours is None else colours.fixed())
+    gaussians, colours = _gaussians(state.leaves).fixed(), _colours(state.leaves, capture)
+    if not capture.masked:
+        gaussians = hang_backdrop(gaussians, capture, frame, settings.kernel)
+    return KeyFrame(gaussians, None if colours is None else colours.fixed())
 
 
 def _comes(state: KeyState, settings: TrainSettings, every: int) -> bool:

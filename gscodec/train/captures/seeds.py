@@ -9,7 +9,7 @@ from gscodec.render.cameras import Camera
 from gscodec.train.captures.model import Capture, SeedPoints
 from gscodec.train.captures.sweep import swept_seeds
 
-__all__ = ["seed_points", "visual_hull", "volume_seeds"]
+__all__ = ["seed_points", "seen_colors", "visual_hull", "volume_seeds"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -106,6 +106,17 @@ def _project(
     return (
         clip(v, 0, camera.height - 1).astype(np.intp), clip(u, 0, camera.width - 1).astype(np.intp), np.asarray(visible),
     )  # fmt: skip
+
+
+def seen_colors(
+    capture: Capture, points: F64, frame: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """(N, 3) median over the training views that show each point, grey where none does, and (N,) whether one does."""
+    views = [v for v in capture.train_views if capture.views[v].has(frame)]
+    shown = np.zeros(len(points), bool)
+    for view in views:
+        shown |= _project(capture.views[view].camera(frame), points)[2]
+    return _colors(capture, points, frame, views), shown
 
 
 def _colors(capture: Capture, points: F64, frame: int, views: list[int]) -> npt.NDArray[np.uint8]:
