@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gscodec.base.errors import MissingDependency
+from gscodec.base.errors import MissingDependency, Misuse
 from gscodec.cli.common import add_json, note, print_json, refuse_existing
 from gscodec.cli.decode import frame_range, refuse_other_files, write_folder
 from gscodec.codec.settings import DEFAULT_QUALITY
@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         "--gaussians", type=int, metavar="N", help="slots, the same throughout (default: preset's)"
     )
     p.add_argument("--sh-degree", type=int, choices=(0, 1), help="default 1")
-    p.add_argument("--kernel", choices=KERNELS, help="default classic")
+    p.add_argument("--kernel", choices=KERNELS, help="default classic; analytic: PLY only")
     p.add_argument("--views-per-step", type=int, metavar="B", help="views drawn for a step (default 1)")
     p.add_argument(
         "--prune", type=float, metavar="SHARE", help="train so many more slots, then drop what shows least"
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)
     to_folder = out.suffix != ".gsv"
+    if settings.kernel == "analytic" and not to_folder:
+        raise Misuse("no player draws the analytic kernel yet: write a folder of PLY", field="--kernel")
     if to_folder:
         refuse_other_files(out)
     _need(args.device)
@@ -118,7 +120,7 @@ def _scores(sequence: TrainedSequence, shown: Any, name: str) -> dict[str, Any]:
 
     by_frame = []
     for frame, splats in zip(sequence.frames, shown, strict=True):
-        scores = held_out_psnr(sequence.capture, splats, frame)
+        scores = held_out_psnr(sequence.capture, splats, frame, sequence.settings.kernel)
         if not scores:
             return {}
         by_frame.append(sum(scores) / len(scores))

@@ -13,9 +13,11 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
+from gscodec.render.cameras import Camera
 from gscodec.render.metrics import mse_to_psnr
 from gscodec.render.output import write_png
 from gscodec.render.rasterize import rasterize
@@ -26,7 +28,7 @@ from gscodec.train.detail import hold_still, pixels_per_unit, refine
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
 from gscodec.train.keyframe import PictureLoss, Report, train_key
 from gscodec.train.motion import bind_nodes, move
-from gscodec.train.rasterise import render
+from gscodec.train.rasterise import Attributes, render
 from gscodec.train.settings import TrainSettings
 
 __all__ = ["Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
@@ -140,7 +142,8 @@ def train_sequence(
             on_step(settings.steps(following=not first), f"frame {frame} was there already")
         if on_step:
             gaussians = Checkpoint.load(path).gaussians
-            scores = held_out_psnr(capture, _splats(gaussians, capture, settings.kernel), frame)
+            splats = _splats(gaussians, capture, settings.kernel)
+            scores = held_out_psnr(capture, splats, frame, settings.kernel)
             last = f"{len(gaussians.means)} Gaussians"
             if scores:
                 last += f", held out {np.mean(scores):.2f} dB (frame {frame})"
@@ -148,21 +151,30 @@ def train_sequence(
     return TrainedSequence(work, capture, settings, frames)
 
 
-def held_out_psnr(capture: Capture, splats: Splats, frame: int) -> list[float]:
+def held_out_psnr(capture: Capture, splats: Splats, frame: int, kernel: str | None = None) -> list[float]:
     """PSNR of splats in the capture's world over the whole picture on black, dB, one a held-out view.
 
-    Pixels that are not valid don't count; pictures clipped, not rounded.
+    Pixels that are not valid don't count; pictures clipped, not rounded. `kernel`: None as the splats say.
     """
-    kernel = "compensated" if splats.antialiased else "classic"
+    kernel = kernel or ("compensated" if splats.antialiased else "classic")
     out = []
     for view in capture.test_views:
         if capture.views[view].has(frame):
             camera = capture.normalisation.inverse.camera(capture.views[view].camera(frame))
             picture = capture.picture(view, frame)
-            error = (np.clip(rasterize(splats, camera, kernel=kernel)[0], 0, 1) - picture.over(0.0)) ** 2
+            error = (np.clip(_drawn(splats, camera, kernel), 0, 1) - picture.over(0.0)) ** 2
             error = error if picture.valid is None else error[picture.valid]
             out.append(min(FAR_DB, mse_to_psnr(float(np.mean(error.astype(np.float64))))))
     return out
+
+
+def _drawn(splats: Splats, camera: Camera, kernel: str) -> npt.NDArray[np.float32]:
+    """(H, W, 3) on black; the analytic kernel is the trainer's alone."""
+    if kernel != "analytic":
+        return rasterize(splats, camera, kernel=kernel)[0]
+    arrays = (splats.means, splats.quats, splats.scales, splats.opacities, splats.sh)
+    attributes = Attributes(*(torch.from_numpy(a.copy()) for a in arrays))
+    return np.asarray(render(attributes, [camera], kernel=kernel)[0, ..., :3].numpy())
 
 
 class _Teller:

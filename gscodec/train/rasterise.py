@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from gscodec.base.errors import Misuse
 from gscodec.render.cameras import Camera
 from gscodec.train.kernels import blend as tiles
 from gscodec.train.kernels import project as geometry
+from gscodec.train.kernels.analytic import blend_analytic, blend_analytic_backward
 
 __all__ = ["KERNELS", "Attributes", "render"]
 
-KERNELS = {"classic": geometry.CLASSIC, "compensated": geometry.COMPENSATED}
+KERNELS = {"classic": geometry.CLASSIC, "compensated": geometry.COMPENSATED, "analytic": geometry.ANALYTIC}
 F = np.float32
 
 
@@ -33,8 +35,13 @@ class Attributes:
 
 
 def render(attributes: Attributes, cameras: list[Camera], *, kernel: str = "classic") -> torch.Tensor:
-    """(B, H, W, 4): colour over black and alpha of cameras of one size. CUDA tensors are drawn by gsplat."""
+    """(B, H, W, 4): colour over black and alpha of cameras of one size. CUDA tensors are drawn by gsplat.
+
+    Raises Misuse where gsplat lacks the kernel.
+    """
     if attributes.means.is_cuda:
+        if kernel == "analytic":
+            raise Misuse("the analytic kernel is drawn on the CPU", kernel=kernel)
         return _gsplat(attributes, cameras, kernel)
     pictures = [_Draw.apply(camera, KERNELS[kernel], *attributes.tensors()) for camera in cameras]
     return torch.stack(pictures)
@@ -52,7 +59,8 @@ class _Draw(torch.autograd.Function):
         window = np.array([0, 0, camera.width, camera.height])
         starts, members = tiles.bin_tiles(np.argsort(depth, kind="stable"), shape, reach, window)
         picture = np.zeros((camera.height, camera.width, 4), F)
-        tiles.blend(starts, members, shape, reach, window, picture)
+        forward = blend_analytic if kernel == geometry.ANALYTIC else tiles.blend
+        forward(starts, members, shape, reach, window, picture)
         ctx.held = (arrays, place, shape, reach, window, starts, members, picture)
         return torch.from_numpy(picture)
 
@@ -61,7 +69,8 @@ class _Draw(torch.autograd.Function):
         arrays, place, shape, reach, window, starts, members, picture = ctx.held
         rows, by_shape = np.empty((len(members), geometry.SHAPE), F), np.zeros_like(shape)
         v = np.ascontiguousarray(v_picture.numpy(), F)
-        tiles.blend_backward(starts, members, shape, reach, window, picture, v, rows)
+        backward = blend_analytic_backward if place[-1] == geometry.ANALYTIC else tiles.blend_backward
+        backward(starts, members, shape, reach, window, picture, v, rows)
         tiles.gather(members, rows, by_shape)
         gradients = [np.zeros_like(a) for a in arrays]
         geometry.project_backward(*arrays, *place, reach, by_shape, *gradients)

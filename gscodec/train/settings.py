@@ -9,7 +9,7 @@ from gscodec.base.errors import Misuse
 
 __all__ = ["KERNELS", "PRESETS", "TrainSettings", "preset"]
 
-KERNELS = ("classic", "compensated")
+KERNELS = ("classic", "compensated", "analytic")
 LEAST = {
     "gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0,
     "views_per_step": 1, "preview_every": 0, "mask_weight": 0,

@@ -110,4 +110,5 @@ def test_a_folder_of_ply_with_a_report(
     with PIL.Image.open(tmp_path / "ply.work" / "preview.png") as preview:
         assert preview.size == (64, 32)  # what is seen and what is trained, side by side
     assert main(again) == 2  # the output exists
+    assert main([*arguments(capture, tmp_path / "a.gsv"), "--kernel", "analytic"]) == 2
     assert main([*again, "--frames", "1:9", "--force"]) == 2

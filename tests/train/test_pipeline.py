@@ -81,8 +81,28 @@ def test_a_work_folder_of_another_run_is_refused(folder: Path, tmp_path: Path) -
 def test_settings_refuse_what_cannot_be() -> None:
     assert preset("fast", gaussians=77, seed=None).gaussians == 77
     assert preset("fast").steps(following=True) == 200
-    for wrong in ({"gaussians": 0}, {"sh_degree": 2}, {"kernel": "analytic"}, {"detail_iterations": -1}):
+    for wrong in (
+        {"gaussians": 0},
+        {"sh_degree": 2},
+        {"kernel": "round"},
+        {"prune": 1.0},
+        {"start_share": 0},
+        {"views_per_step": 0},
+        {"detail_iterations": -1},
+    ):
         with pytest.raises(Misuse):
             TrainSettings(**wrong)
     with pytest.raises(Misuse, match="balanced"):
         preset("slow")
+
+
+def test_the_analytic_kernel_trains_and_is_measured_with_itself(folder: Path, tmp_path: Path) -> None:
+    from gscodec.train.pipeline import held_out_psnr, train_sequence
+
+    capture = open_capture(folder)
+    settings = replace(TINY, gaussians=150, key_iterations=60, kernel="analytic", preview_every=0)
+    splats = train_sequence(capture, tmp_path, settings, range(1))[0]
+    own, classic = (np.mean(held_out_psnr(capture, splats, 0, kernel)) for kernel in ("analytic", None))
+    assert own > 13
+    assert own != classic
+    assert not (tmp_path / "preview.png").exists()

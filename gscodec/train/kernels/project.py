@@ -1,7 +1,8 @@
 """Projection of Gaussians and its gradient, one Gaussian at a time; formulae as in render/projection and backward.
 
 Shapes on the picture are rows of nine numbers: mean x, y; the conic a, b, c;
-opacity; colour r, g, b. Gradients have the same rows.
+opacity; colour r, g, b. Gradients have the same rows. The analytic kernel has the covariance xx, xy, yy in place of
+the conic.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from numba import prange
 from gscodec.base.jit import njit
 from gscodec.render.projection import BLUR, EDGE, EXTENT, MIN_ALPHA, MIN_RHO, NEAR
 
-__all__ = ["CLASSIC", "COMPENSATED", "SHAPE", "project", "project_backward"]
+__all__ = ["ANALYTIC", "CLASSIC", "COMPENSATED", "SHAPE", "project", "project_backward"]
 
-CLASSIC, COMPENSATED = 0, 1
+CLASSIC, COMPENSATED, ANALYTIC = 0, 1, 2
+THIN = 1e-4  # pixel^2 added to the covariance of the analytic kernel: no direction is without extent
+CORNER = 0.71  # pixels from a pixel's centre to its corner
 SHAPE = 9  # numbers of a Gaussian on the picture
 
 C0 = 0.28209479177387814
@@ -123,11 +126,15 @@ def project(means, quats, scales, opacities, sh, view, shift, lens, kernel, shap
             opacity *= np.sqrt(max(MIN_RHO**2, before / det))
             if opacity < MIN_ALPHA:
                 continue
-        shape[i, 2], shape[i, 3], shape[i, 4] = yy / det, -xy / det, xx / det
+        if kernel == ANALYTIC:
+            shape[i, 2], shape[i, 3], shape[i, 4] = xx - BLUR + THIN, xy, yy - BLUR + THIN
+        else:
+            shape[i, 2], shape[i, 3], shape[i, 4] = yy / det, -xy / det, xx / det
         shape[i, 0], shape[i, 1] = lens[0] * p[0] / p[2] + lens[2], lens[1] * p[1] / p[2] + lens[3]
         shape[i, 5] = opacity
         extent = min(EXTENT, np.sqrt(2 * np.log(255 * opacity)))
-        reach[i, 0], reach[i, 1] = extent * np.sqrt(xx), extent * np.sqrt(yy)
+        room = CORNER if kernel == ANALYTIC else 0.0
+        reach[i, 0], reach[i, 1] = extent * np.sqrt(xx) + room, extent * np.sqrt(yy) + room
         dx, dy, dz = means[i, 0] - centre[0], means[i, 1] - centre[1], means[i, 2] - centre[2]
         n = 1.0 / max(np.sqrt(dx * dx + dy * dy + dz * dz), 1e-12)
         basis = np.empty(16)
@@ -142,6 +149,9 @@ def project(means, quats, scales, opacities, sh, view, shift, lens, kernel, shap
 @njit
 def _covariance_gradient(v, xx, xy, yy, opacity, kernel, out):
     """Gradient by the covariance before blur, symmetric: out = xx, xy (each off-diagonal place), yy."""
+    if kernel == ANALYTIC:
+        out[0], out[1], out[2] = v[2], 0.5 * v[3], v[4]
+        return
     before = xx * yy - xy * xy
     fx, fy = xx + BLUR, yy + BLUR
     det = fx * fy - xy * xy
