@@ -39,6 +39,9 @@ def add(commands: Any) -> None:
     p.add_argument(
         "--camera-colours", action=argparse.BooleanOptionalAction, help="learn a colour map for each camera"
     )
+    p.add_argument(
+        "--distil-from", type=int, choices=(2, 3), help="train SH of that degree, then distil them"
+    )
     p.add_argument("--preview-every", type=int, metavar="N", help="steps between pictures in the work folder")
     p.add_argument("--quality", type=float, default=DEFAULT_QUALITY, help="of the encode, 0..100")
     p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
@@ -64,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         args.preset, gaussians=args.gaussians, sh_degree=args.sh_degree, kernel=args.kernel, device=args.device,
         seed=args.seed, views_per_step=args.views_per_step, prune=args.prune, mask_weight=args.mask_weight,
         camera_colours=args.camera_colours, preview_every=args.preview_every,
+        distil_from=args.distil_from,
     )  # fmt: skip
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)

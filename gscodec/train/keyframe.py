@@ -18,6 +18,7 @@ from gscodec.train.captures.seeds import seed_points
 from gscodec.train.captures.sweep import nearest
 from gscodec.train.colour import RATE as COLOUR_RATE
 from gscodec.train.colour import CameraColours
+from gscodec.train.distil import distil
 from gscodec.train.gaussians import NAMES, Gaussians, from_seeds
 from gscodec.train.keystate import KeyState, Leaves
 from gscodec.train.losses import photometric, touched
@@ -161,6 +162,11 @@ def train_key(
         if report:
             report(settings.views_per_step, seen)
     gaussians, colours = _gaussians(state.leaves).fixed(), _colours(state.leaves, capture)
+    if settings.distil_from:
+        rng, n = np.random.default_rng([settings.seed, frame]), settings.distil_iterations
+        gaussians = distil(gaussians, capture, frame, settings.kernel, settings.sh_degree, n, rng)
+        if report:
+            report(n, 0.0)
     if not capture.masked:
         gaussians = hang_backdrop(gaussians, capture, frame, settings.kernel)
     return KeyFrame(gaussians, None if colours is None else colours.fixed())
@@ -202,7 +208,9 @@ def _most(settings: TrainSettings) -> int:
 def _begin(capture: Capture, settings: TrainSettings, frame: int) -> KeyState:
     count = max(1, round(_most(settings) * settings.start_share))
     seeds = seed_points(capture, count, frame=frame, seed=settings.seed)
-    leaves = from_seeds(seeds, settings.sh_degree, settings.device).trainable().tensors()
+    leaves = (
+        from_seeds(seeds, settings.distil_from or settings.sh_degree, settings.device).trainable().tensors()
+    )
     if settings.mask_weight:
         masks = torch.full((len(seeds.means),), MASK_START, device=settings.device)
         leaves["masks"] = masks.requires_grad_()

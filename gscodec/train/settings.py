@@ -23,7 +23,8 @@ class TrainSettings:
     `prune`: the key frame is trained with gaussians / (1 - prune) slots, of which those that contribute least go.
     `start_share`: of these slots, those that are seeded; the others grow. `mask_weight`: of learnt masks (0: none),
     which leave fewer than `gaussians`. `camera_colours`: each training camera has a colour map of its own.
-    `preview_every`: pictures between previews of a key frame (0: none).
+    `preview_every`: pictures between previews of a key frame (0: none). `distil_from`: the key frame is trained with SH
+    of that degree, then distilled to `sh_degree` in a fifth of its iterations more.
     """
 
     gaussians: int = 12_000
@@ -41,12 +42,15 @@ class TrainSettings:
     mask_weight: float = 0.0
     camera_colours: bool = False
     preview_every: int = 250
+    distil_from: int = 0
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
             raise Misuse(f"the kernels trained for are {', '.join(KERNELS)}", kernel=self.kernel)
         if self.sh_degree not in (0, 1):
             raise Misuse("SH of degree 0 or 1 is trained", sh_degree=self.sh_degree)
+        if self.distil_from not in (0, 2, 3):
+            raise Misuse("SH are distilled from degree 2 or 3, or not (0)", distil_from=self.distil_from)
         if not 0 <= self.prune < 1:
             raise Misuse("a share of the slots, less than 1", prune=self.prune)
         if not 0 < self.start_share <= 1:
@@ -55,9 +59,15 @@ class TrainSettings:
             if getattr(self, name) < least:
                 raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})
 
+    @property
+    def distil_iterations(self) -> int:
+        return self.key_iterations // 5 if self.distil_from else 0
+
     def steps(self, *, following: bool) -> int:
         """Iterations of a frame."""
-        return self.motion_iterations + self.detail_iterations if following else self.key_iterations
+        if following:
+            return self.motion_iterations + self.detail_iterations
+        return self.key_iterations + self.distil_iterations
 
 
 PRESETS: dict[str, dict[str, Any]] = {

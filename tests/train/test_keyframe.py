@@ -221,3 +221,53 @@ def test_a_saved_state_goes_on_to_the_same_bits(
     place.write_bytes(b"PK\x03\x04 no more")
     with pytest.raises(BadInput, match=r"key\.npz"):
         keyframe.train_key(capture, settings, saved=place)
+
+
+def test_a_student_shows_what_its_teacher_does() -> None:
+    from gscodec.train.captures.seeds import seed_points
+    from gscodec.train.distil import distil
+    from gscodec.train.gaussians import from_seeds
+    from gscodec.train.keyframe import train_key
+    from gscodec.train.rasterise import render
+
+    capture = room()
+    teacher = from_seeds(seed_points(capture, 150), 2, "cpu")
+    rng = np.random.default_rng(4)
+    teacher.sh[:, 1:] = torch.from_numpy(rng.normal(0, 0.08, (len(teacher.means), 8, 3))).float()
+
+    def error(student: object) -> float:
+        camera = capture.views[1].camera(0)
+        a, b = (render(g.activated(), [camera])[..., :3] for g in (student, teacher))  # type: ignore[attr-defined]
+        return float((a - b).square().mean())
+
+    cut, taught = (distil(teacher, capture, 0, "classic", 1, n, np.random.default_rng(0)) for n in (0, 60))
+    assert taught.sh.shape[1] == 4
+    assert error(taught) < 0.7 * error(cut)
+    assert torch.equal(taught.means, teacher.means)
+    told: list[int] = []
+    settings = replace(SMALL, distil_from=2, sh_degree=1)
+    key = train_key(capture, settings, report=lambda n, _: told.append(n))
+    assert key.gaussians.sh.shape == (120, 4, 3)
+    assert sum(told) == settings.steps(following=False) == 120
+
+
+def test_the_backdrop_hangs_where_no_view_looks_and_changes_no_training_view() -> None:
+    from gscodec.train.backdrop import hang_backdrop
+    from gscodec.train.keyframe import train_key
+    from gscodec.train.rasterise import render
+
+    whole = room(size=48)
+    half = replace(whole, views=[replace(v, held_out=i == 4) for i, v in enumerate(whole.views)][:5])
+    gaussians = train_key(
+        replace(half, masked=True), replace(SMALL, gaussians=400, key_iterations=150)
+    ).gaussians
+    hung = hang_backdrop(gaussians, half, 0, "classic")
+    changed = (hung.means != gaussians.means).any(1)
+    assert 0 < int(changed.sum()) <= 20  # of 400
+
+    def drawn(view: int, g: object) -> object:
+        return render(g.activated(), [half.views[view].camera(0)])[0].numpy()  # type: ignore[attr-defined]
+
+    for view in half.train_views:
+        assert np.abs(drawn(view, hung) - drawn(view, gaussians)).mean() < 0.02  # type: ignore[operator]
+    assert drawn(4, hung)[..., 3].mean() > drawn(4, gaussians)[..., 3].mean()  # type: ignore[index]

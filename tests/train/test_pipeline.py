@@ -88,6 +88,7 @@ def test_settings_refuse_what_cannot_be() -> None:
         {"prune": 1.0},
         {"start_share": 0},
         {"views_per_step": 0},
+        {"distil_from": 1},
         {"detail_iterations": -1},
     ):
         with pytest.raises(Misuse):
