@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from gscodec.render.cameras import Camera
 from gscodec.train.captures.model import Capture, SeedPoints
+from gscodec.train.captures.structure import triangulated
 from gscodec.train.captures.sweep import swept_seeds
 
 __all__ = ["seed_points", "seen_colors", "visual_hull", "volume_seeds"]
@@ -22,8 +23,8 @@ MASK_ON = 32  # alpha from which a pixel counts: thin parts are half transparent
 def seed_points(capture: Capture, count: int, *, frame: int = 0, seed: int = 0) -> SeedPoints:
     """At most `count` points in normalised coordinates, at least one.
 
-    Masked captures: their own points, else their masks' hull. Others: their own points, about half of the count, and
-    what a plane sweep finds where those leave gaps, background included. Where there is nothing of that kind, random
+    Masked captures: their own points, else their masks' hull. Others: their own points or pycolmap's, about half of the
+    count, and what a plane sweep finds where those leave gaps, background included. Where there is nothing of that kind, random
     places that most cameras see.
     """
     rng = np.random.default_rng(seed)
@@ -36,6 +37,7 @@ def seed_points(capture: Capture, count: int, *, frame: int = 0, seed: int = 0) 
             rows = rng.choice(len(points.means), count, replace=len(points.means) < count)
             return SeedPoints(points.means[rows], points.colors[rows])
         return volume_seeds(capture, count, frame=frame, rng=rng)
+    points = points or triangulated(capture, frame)
     if points is None:
         found = swept_seeds(capture, count, frame=frame, rng=rng)
         return found if len(found.means) else volume_seeds(capture, count, frame=frame, rng=rng)
