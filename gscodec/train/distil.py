@@ -6,6 +6,7 @@ that the student doesn't learn by heart what a few places see.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,9 @@ from gscodec.train.gaussians import Gaussians
 from gscodec.train.losses import photometric
 from gscodec.train.rasterise import render
 
-__all__ = ["distil", "pseudo_view"]
+__all__ = ["Report", "distil", "pseudo_view"]
+
+Report = Callable[[int, float], None]
 
 SHIFT = 0.05  # standard deviation, of the way to the middle of the scene
 RATE = 2e-3
@@ -37,6 +40,7 @@ def distil(
     degree: int,
     iterations: int,
     rng: np.random.Generator,
+    report: Report | None = None,
 ) -> Gaussians:
     """The teacher with SH of `degree`; places, shapes and opacities are the teacher's, bit for bit."""
     student, teacher = teacher.fixed(), teacher.fixed()
@@ -51,4 +55,6 @@ def distil(
         adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
+        if report:
+            report(1, float(loss.detach()))
     return student.fixed()

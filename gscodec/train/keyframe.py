@@ -18,7 +18,7 @@ from gscodec.train.captures.seeds import seed_points
 from gscodec.train.captures.sweep import nearest
 from gscodec.train.colour import RATE as COLOUR_RATE
 from gscodec.train.colour import CameraColours
-from gscodec.train.distil import distil
+from gscodec.train.distil import Report, distil
 from gscodec.train.gaussians import NAMES, Gaussians, from_seeds
 from gscodec.train.keystate import KeyState, Leaves
 from gscodec.train.losses import photometric, touched
@@ -27,7 +27,7 @@ from gscodec.train.prune import MASK_START, contribution, kept, masked, signific
 from gscodec.train.rasterise import Attributes, render
 from gscodec.train.settings import TrainSettings
 
-__all__ = ["RATES", "KeyFrame", "PictureLoss", "optimiser", "train_key"]
+__all__ = ["RATES", "KeyFrame", "PictureLoss", "Report", "optimiser", "train_key"]
 
 RATES = {"means": 1.6e-3, "quats": 2e-3, "log_scales": 6e-3, "logits": 3e-2, "sh": 4e-3}
 MASK_RATE = 3e-2
@@ -43,7 +43,6 @@ FAINT, LARGE = (
 )  # weights of mean opacity and mean scale: what is not needed fades (MCMC, section 3.4)
 SAVE_EVERY = 250  # pictures between saved states
 
-Report = Callable[[int, float], None]
 OnPreview = Callable[[int, Gaussians], None]
 
 
@@ -141,32 +140,30 @@ def train_key(
     saved: Path | None = None,
     preview: OnPreview | None = None,
 ) -> KeyFrame:
-    """Train one frame from the capture's seeds; `report(pictures, loss)` hears of each step.
+    """Train one frame from the capture's seeds; `report(pictures, loss)` hears of each step, not a number: no loss.
 
     `saved`: where the state is kept every SAVE_EVERY pictures, and from where a killed run goes on, to the same result.
     """
     if saved is not None and saved.exists():
         state = keystate.load(saved, settings.device, lambda leaves: _adam(leaves, settings))
         if report:
-            report(state.done, 0.0)
+            report(state.done, math.nan)
     else:
         state = _begin(capture, settings, frame)
     loss = PictureLoss(capture, frame, settings.kernel, state.rng, state.order, settings.views_per_step)
     while state.done < settings.key_iterations:
-        seen = _step(state, settings, loss)
+        already, seen = state.done, _step(state, settings, loss)
         state.order = loss.order
         if saved is not None and _comes(state, settings, SAVE_EVERY):
             keystate.save(state, saved)
         if preview and _comes(state, settings, settings.preview_every):
             preview(state.done, _gaussians(state.leaves).fixed())
         if report:
-            report(settings.views_per_step, seen)
+            report(min(settings.views_per_step, settings.key_iterations - already), seen)
     gaussians, colours = _gaussians(state.leaves).fixed(), _colours(state.leaves, capture)
     if settings.distil_from:
         rng, n = np.random.default_rng([settings.seed, frame]), settings.distil_iterations
-        gaussians = distil(gaussians, capture, frame, settings.kernel, settings.sh_degree, n, rng)
-        if report:
-            report(n, 0.0)
+        gaussians = distil(gaussians, capture, frame, settings.kernel, settings.sh_degree, n, rng, report)
     if not capture.masked:
         gaussians = hang_backdrop(gaussians, capture, frame, settings.kernel)
     return KeyFrame(gaussians, None if colours is None else colours.fixed())

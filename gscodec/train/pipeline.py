@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -184,9 +185,10 @@ class _Teller:
         self._on_step, self._frame, self._last, self._loss = on_step, frame, last, -1.0
 
     def __call__(self, iterations: int, loss: float) -> None:
-        self._loss = loss if self._loss < 0 else SMOOTH * self._loss + (1 - SMOOTH) * loss
+        if not math.isnan(loss):
+            self._loss = loss if self._loss < 0 else SMOOTH * self._loss + (1 - SMOOTH) * loss
         if self._on_step:
-            line = f"frame {self._frame}, loss {self._loss:.4f}"
+            line = f"frame {self._frame}" + (f", loss {self._loss:.4f}" if self._loss >= 0 else "")
             self._on_step(iterations, f"{line}, {self._last}" if self._last else line)
 
 
