@@ -17,7 +17,8 @@ SERVE = """
 import sys
 from pathlib import Path
 import gscodec
-from gscodec.stream.server import ServeOptions, make_app
+from gscodec.stream.options import ServeOptions
+from gscodec.stream.server import make_app
 from starlette.testclient import TestClient
 
 assert Path(gscodec.__file__).is_relative_to(sys.argv[1]), gscodec.__file__
