@@ -20,9 +20,9 @@ def _cost(coefs: np.ndarray) -> float:
 
 
 def _useful(coefs: np.ndarray) -> int:
-    """Number of leading coefficients up to the last that some slot needs."""
-    peak = np.quantile(np.abs(coefs), 1 - 2.0 / max(4, coefs.shape[0]), axis=0)
-    needed = np.flatnonzero(peak > KEEP)
+    """Number of leading coefficients up to the last that more than two slots need (of a few slots: one)."""
+    some = min(2, (coefs.shape[0] - 1) // 2)
+    needed = np.flatnonzero(np.count_nonzero(np.abs(coefs) > KEEP, axis=0) > some)
     return int(needed[-1]) + 1 if needed.size else 0
 
 
