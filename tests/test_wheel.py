@@ -17,7 +17,8 @@ SERVE = """
 import sys
 from pathlib import Path
 import gscodec
-from gscodec.stream.server import ServeOptions, make_app
+from gscodec.stream.options import ServeOptions
+from gscodec.stream.server import make_app
 from starlette.testclient import TestClient
 
 assert Path(gscodec.__file__).is_relative_to(sys.argv[1]), gscodec.__file__
@@ -40,9 +41,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def test_wheel_holds_player_licence_and_notice(wheel: Path) -> None:
+def test_wheel_holds_player_kernels_licence_and_notice(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert "gscodec/web/gs-player.js" in names
+    assert {"gscodec/web/gs-player.js", "gscodec/cuda/sort.cu"} <= set(names)
     assert {Path(n).name for n in names if ".dist-info/licenses/" in n} == {"LICENSE", "NOTICE"}
     assert not any(n.startswith(("tests/", "player_web/")) for n in names)
 

@@ -24,7 +24,9 @@ from gscodec.base.errors import GscodecError, MissingDependency
 __all__ = ["KERNELS", "SOURCES", "Gpu", "call", "find_gpu", "find_nvcc", "load", "nvcc_command"]
 
 KERNELS = ("pack", "sensitivity", "sort")
-SOURCES = Path(__file__).parents[2] / "cuda"
+# In a wheel they lie inside the package, in a checkout beside it.
+_PACKAGE = Path(__file__).parents[1]
+SOURCES = next((p for p in [_PACKAGE / "cuda"] if p.is_dir()), _PACKAGE.parent / "cuda")
 CPU_DOES_IT_TOO = "or leave out --device cuda: the CPU does it too"
 CAPABILITY = (75, 76)  # CUdevice_attribute: compute capability, major and minor
 BUILDING = threading.Lock()
@@ -98,7 +100,7 @@ def _build(name: str, capability: int) -> Path:
     source = SOURCES / f"{name}.cu"
     if not source.is_file():
         raise MissingDependency(
-            f"the CUDA sources are not installed: run from a checkout of gscodec, {CPU_DOES_IT_TOO}",
+            f"the CUDA sources are missing: install gscodec again, {CPU_DOES_IT_TOO}",
             file=str(source),
         )
     digest = hashlib.sha256(" ".join(nvcc_command(Path(), capability)).encode())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gscodec.bench.curve import Knob
+from gscodec.codec import settings as codec
 
 __all__ = [
     "CURVE_QUALITIES", "GOALS", "HEVC", "HEVC_KNOB", "HEVC_POINTS", "LOOP", "LOOP_GOAL", "LOOP_GOP", "LOOP_SOURCE",
@@ -69,7 +70,7 @@ HEVC_KNOB = Knob(db_per_step=-4.0, low=0, high=7, start=3, whole=True)
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A codec tool switched off: the settings that do it, and the sequences where it can matter."""
+    """Encoding without something: the settings that do it, and the sequences where it can matter."""
 
     name: str
     off: dict[str, Any]
@@ -77,9 +78,9 @@ class Tool:
 
 
 TOOLS = (
-    Tool("gauge", {"gauge": False}),
-    Tool("parts", {"parts": False}),
-    Tool("sensitivity", {"sensitivity": False}),
-    Tool("shared bases", {"share": False}, (LOOP,)),
+    *(
+        Tool(name, {"without": (name,)}, (LOOP,) if name == "shared bases" else SEQUENCES)
+        for name in codec.TOOLS
+    ),
     Tool("preset balanced (fast instead)", {"preset": "fast"}),
 )

@@ -10,8 +10,8 @@ from gscodec.bench.curve import Point
 
 __all__ = ["rate_plot", "ticks"]
 
-WIDTH, HEIGHT = 720, 440
-LEFT, RIGHT, TOP, BOTTOM = 56, 220, 36, 48
+WIDTH, HEIGHT = 780, 440
+LEFT, RIGHT, TOP, BOTTOM = 56, 280, 36, 48  # right: the legend
 # Okabe and Ito's colours, told apart by most eyes
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 MARGIN = 0.04  # of the range, at each end

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,11 +24,12 @@ from gscodec.bench.data import DATA_ENV, open_cache, sequence_folder
 from gscodec.bench.loop import LOOP_FRAMES, loop_folder
 from gscodec.bench.peer_static import shipped_bytes
 from gscodec.bench.plot import rate_plot
-from gscodec.bench.points import Bench, Looks
+from gscodec.bench.points import Bench
+from gscodec.bench.results import Curve, Results, Still
 from gscodec.bench.tables import provenance, write_section
 from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings, target_psnr
 
-__all__ = ["Curve", "RdOptions", "Results", "Still", "nearest", "run_rd"]
+__all__ = ["RdOptions", "nearest", "run_rd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,35 +49,6 @@ class RdOptions:
     output: Path | None = Path("BENCHMARKS.md")
     plots: Path = Path("docs/bench")
     command: str = "gscodec bench rd"
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Points by PSNR; `looks` of the one nearest to 40 dB, where they were asked for."""
-
-    points: list[Point]
-    looks: Looks | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Still:
-    """A static scene: ours, and each peer's point. `shipped`: bytes of the SOG that the scene was decoded from."""
-
-    slots: int
-    ours: list[Point]
-    peers: dict[str, Point]
-    shipped: int | None = None
-
-
-@dataclass(slots=True)
-class Results:
-    """What was measured; empty where it was not asked for. Keys: (sequence, label), scene, (sequence, tool)."""
-
-    curves: dict[tuple[str, str], Curve] = field(default_factory=dict)
-    shuffled: dict[str, Point] = field(default_factory=dict)
-    stills: dict[str, Still] = field(default_factory=dict)
-    seams: Looks | None = None
-    tools: dict[tuple[str, str], Point] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gscodec.bench.tables import markdown_table
 from gscodec.codec.settings import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
-    from gscodec.bench.rd import Results, Still
+    from gscodec.bench.results import Results, Still
 
 __all__ = ["sections"]
 

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from gscodec.splats.sample import make_sample
-    from gscodec.stream.server import ServeOptions
+    from gscodec.stream.options import ServeOptions
     from gscodec.stream.server import run as serve
 
     folder = Path(args.output)

@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gscodec.stream.server import ServeOptions
+    from gscodec.stream.options import ServeOptions
     from gscodec.stream.server import run as serve
 
     options = ServeOptions(

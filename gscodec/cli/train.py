@@ -144,7 +144,7 @@ def _encode(
         seed=args.seed,
     )  # fmt: skip
     with Progress("encode", len(sequence), quiet=args.json) as progress:
-        report = encode_sequence(sequence, out, encode, progress=progress.advance)
+        report = encode_sequence(sequence, out, encode, zone=sequence.zone(), progress=progress.advance)
     return {
         "bytes": report.bytes,
         "bytes_per_frame": report.bytes / report.frames,

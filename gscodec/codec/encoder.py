@@ -87,6 +87,7 @@ class Tools:
     gain: int = 6
     qp: int = 18
     device: str = "cpu"
+    without: tuple[str, ...] = ()  # of settings.TOOLS: those that are the encoder's
 
 
 @dataclass
@@ -345,6 +346,8 @@ def _roughness(index, weight, count, total, step, y):
 def _refinement(w: _Writer, y: np.ndarray, c: int, g: int) -> int:
     """How much finer a channel's step may be for next to nothing: where neighbours tell a slot's values (N, M) to well
     under a step, quantisation errors would all lean one way, and a uniform tint is what people see."""
+    if "finer smooth channels" in w.tools.without:
+        return 1
     rough = _roughness(*w.nb[:4], 2.0 ** w.planes.step_classes(c, g), np.ascontiguousarray(y))
     return SMOOTH_REFINEMENT if float(rough.max(initial=0.0)) < SMOOTH else 1
 
@@ -365,7 +368,9 @@ def _write_side_and_coefficients(w: _Writer) -> None:
         series *= np.array(finer)[:, None, None]
         step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
         kind, basis, integers = choose_basis(
-            (series / step[:, :, None]).reshape(-1, m.frames), shared=m.shared
+            (series / step[:, :, None]).reshape(-1, m.frames),
+            shared=m.shared,
+            explicit="KLT" not in w.tools.without,
         )
         m.basis_kind[g], m.basis_count[g] = kind, basis.shape[0]
         planes.bases.append(basis)
@@ -430,8 +435,11 @@ def _neighbour_fit(index, weight, count, total, y):
     return num / np.maximum(den, 1e-30)
 
 
-def _rounding(m: Model, c: int, g: int) -> np.ndarray:
+def _rounding(w: _Writer, c: int, g: int) -> np.ndarray:
     """Rounding offsets of a channel's coded planes."""
+    m = w.model
+    if "dead zone" in w.tools.without:
+        return np.full(len(m.planes(c, MODE_CODED)), 0.5)
     mean = m.shared and m.basis_kind[g] == BASIS_DCT
     return np.array([SHARED_ROUNDING if mean and k == 1 else COEF_ROUNDING for k in m.planes(c, MODE_CODED)])
 
@@ -454,11 +462,12 @@ def _write_coefficients(w: _Writer, coefs: list[np.ndarray]) -> None:
         last = np.zeros(m.slots, np.int64)
         before = previous_channel(c, g, m.sh_degree)
         if target.shape[1]:
-            fit = _neighbour_fit(*nb[:4], target)
+            blind = "neighbour prediction" in w.tools.without
+            fit = np.zeros(target.shape[1]) if blind else _neighbour_fit(*nb[:4], target)
             m.beta[c] = [int(v) for v in np.clip(np.round(32 * fit), 0, 32)]
             code_coefficients(
                 *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
-                np.array(m.beta[c], np.int64), _rounding(m, c, g), target, q, r, last,
+                np.array(m.beta[c], np.int64), _rounding(w, c, g), target, q, r, last,
                 q[:, :0] if before is None else qs[before],
                 np.zeros(m.slots, np.int64) if before is None else lasts[before],
             )  # fmt: skip

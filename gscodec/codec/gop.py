@@ -120,7 +120,7 @@ def _encode_shared(
 ) -> GopResult:
     """On the base of an earlier GOP: no sensitivity, no classes, no order of its own."""
     with clock.stage("tracks"):
-        tracks = shared_tracks(job.frames, shared, use_gauge=job.settings.gauge)
+        tracks = shared_tracks(job.frames, shared, use_gauge="gauge" not in job.settings.without)
     encoded, lam, psnr = _search(
         job,
         effort,
@@ -142,11 +142,15 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     def tracks_of(use_parts: bool) -> Tracks:
         with clock.stage("tracks"):
             return make_tracks(
-                job.frames, sens, use_parts=use_parts, use_gauge=job.settings.gauge, steps=steps
+                job.frames,
+                sens,
+                use_parts=use_parts,
+                use_gauge="gauge" not in job.settings.without,
+                steps=steps,
             )
 
-    make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
-    tracks = tracks_of(job.settings.parts)
+    make_steps = flat_steps if "sensitivity" in job.settings.without else sensitive_steps
+    tracks = tracks_of("parts" not in job.settings.without)
     tried = None
     if tracks.parts and effort.compare_parts:
         plain = tracks_of(False)
@@ -182,7 +186,12 @@ def _score(encoded: EncodedGop, psnr: tuple[float, float]) -> float:
 
 def _tools(job: GopJob) -> Tools:
     settings = job.settings
-    return Tools(video=settings.payload == "video", preset=settings.preset, device=settings.device)
+    return Tools(
+        video=settings.payload == "video",
+        preset=settings.preset,
+        device=settings.device,
+        without=settings.without,
+    )
 
 
 def _encode_empty(job: GopJob) -> GopResult:

@@ -179,11 +179,11 @@ def _jobs(
 ) -> Iterator[tuple[int, GopJob, int]]:
     """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
-    since_key, first_rows = 0, True
+    since_key, first_rows, share = 0, True, "shared bases" not in settings.without
     for first, frames, new_rows in cut_gops(sequence, gop_length(settings, fps)):
         first_rows = first_rows and (first == 0 or not new_rows)
-        since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not settings.share else since_key + 1
-        keep = settings.share and since_key == 0 and first + len(frames) < len(sequence)
+        since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not share else since_key + 1
+        keep = share and since_key == 0 and first + len(frames) < len(sequence)
         job = GopJob(frames, settings, cameras, check, keep_base=keep, first_rows=first_rows)
         yield first, job, since_key
 

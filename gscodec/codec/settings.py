@@ -14,6 +14,7 @@ __all__ = [
     "KERNELS",
     "PAYLOADS",
     "PRESETS",
+    "TOOLS",
     "target_psnr",
 ]
 
@@ -21,6 +22,17 @@ PRESETS = ("fast", "balanced", "best")
 PAYLOADS = ("video", "compact", "auto")
 KERNELS = ("classic", "compensated")
 DEVICES = ("cpu", "cuda")
+# What an encode can be made without, to measure what each is worth.
+TOOLS = {
+    "gauge": "the spelling of a covariance follows the frame before",
+    "parts": "what moves together is told once",
+    "sensitivity": "a slot's steps are as fine as the picture needs",
+    "shared bases": "several GOPs build on one base",
+    "KLT": "a group's temporal basis is its own where that is cheaper than the DCT",
+    "neighbour prediction": "coefficients are predicted from those of neighbours",
+    "finer smooth channels": "a channel that its neighbours tell is quantised finer, for next to nothing",
+    "dead zone": "values round towards zero a little",
+}
 DEFAULT_QUALITY = 60.0
 DEFAULT_PAYLOAD = "video"
 MAX_GOP_FRAMES = 30
@@ -28,7 +40,7 @@ MAX_GOP_FRAMES = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeSettings:
-    """Settings of one encode. `gauge`, `parts`, `sensitivity`, `share` (one base for several GOPs): codec tools, switched off only to measure them."""
+    """Settings of one encode."""
 
     quality: float = DEFAULT_QUALITY  # 0..100, see target_psnr
     preset: str = "balanced"
@@ -40,10 +52,7 @@ class EncodeSettings:
     device: str = "cpu"
     seed: int = 0
     workers: int = 1
-    gauge: bool = True
-    parts: bool = True
-    sensitivity: bool = True
-    share: bool = True
+    without: tuple[str, ...] = ()  # of TOOLS
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:
@@ -56,6 +65,8 @@ class EncodeSettings:
         ):
             if value not in known:
                 raise Misuse(f"unknown {name}; known: {', '.join(known)}", **{name: value})
+        if unknown := set(self.without) - set(TOOLS):
+            raise Misuse(f"no such tool; known: {', '.join(TOOLS)}", without=", ".join(sorted(unknown)))
         if self.gop is not None and self.gop < 1:
             raise Misuse("a GOP has at least one frame", gop=self.gop)
 

@@ -41,6 +41,13 @@ class Camera:
             max(1, round(camera["h"] * k)),
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """What from_dict reads, as in scene.json and views.json."""
+        return {
+            "R": self.R.tolist(), "t": self.t.tolist(), "fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy,
+            "w": self.width, "h": self.height,
+        }  # fmt: skip
+
     @property
     def centre(self) -> F64:
         """(3,) where it stands, world."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gscodec.stream.server import ServeOptions
+    from gscodec.stream.options import ServeOptions
 
 __all__ = [
     "Authority",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mimetypes
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from gscodec.base.errors import BadInput
 from gscodec.stream import page
 from gscodec.stream.media import open_media
+from gscodec.stream.options import ServeOptions
 from gscodec.stream.push import Pusher
 from gscodec.stream.ranges import Unsatisfiable, choose_slice
 from gscodec.stream.shelf import OpenFile, ServedFile, scan
@@ -32,31 +32,14 @@ if TYPE_CHECKING:
 
     from gscodec.stream.media import Media
 
-__all__ = ["ServeOptions", "make_app", "run", "serve"]
+__all__ = ["make_app", "run", "serve"]
 
-WEB = Path(__file__).parent.parent / "web"  # the built player
 READ_BYTES = 1 << 18
 CSP = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
     "connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'"
 )
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """What `gscodec serve` may be asked for; the limits are here so that tests and hosts can set them."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    lan: bool = False
-    allow_origin: tuple[str, ...] = ()
-    quiet: bool = False
-    header_deadline: float = 10.0  # seconds for a request's head
-    per_address: int = 256  # HTTP connections of one address
-    websockets_per_address: int = 64
-    web: Path = field(default=WEB)
-    config_folder: Path | None = None  # of the local authority; None: the user's own
 
 
 class _App:

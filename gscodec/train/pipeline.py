@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -101,6 +102,12 @@ class TrainedSequence:
 
     def checkpoint(self, index: int) -> Checkpoint:
         return Checkpoint.load(_path(self.folder, self.frames[index]))
+
+    def zone(self) -> list[dict[str, Any]]:
+        """The training cameras of the first frame in the capture's world, as `encode` takes them: viewers stand there."""
+        capture, frame = self.capture, self.frames.start
+        views = [capture.views[i] for i in capture.train_views if capture.views[i].has(frame)]
+        return [capture.normalisation.inverse.camera(view.camera(frame)).to_dict() for view in views]
 
     def still_share(self) -> float:
         """Share of the slots that hold still bit for bit, mean over the following frames; 0 where there are none."""

@@ -1,5 +1,5 @@
 // A browser under remote control, for tests in any language. Lines of JSON on stdin, one answer a line on stdout.
-// First line: { url, phone?, width?, height?, args? }. Then { code } lines: each is the body of an async function of
+// First line: { url, phone?, width?, height?, args?, without? }; `without`: globals that the page shall lack. Then { code } lines: each is the body of an async function of
 // `player` (the page's <gs-player>) that runs in the page; { screenshot: FILE }, { goto: URL }.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -14,6 +14,9 @@ const browser = await chromium.launch({
 const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const desktop = { viewport: { width: setup.width ?? 1280, height: setup.height ?? 720 } };
 const page = await (await browser.newContext(setup.phone ? phone : desktop)).newPage();
+await page.addInitScript((names) => {
+  for (const name of names) delete globalThis[name];
+}, setup.without ?? []);
 const errors = [];
 page.on("pageerror", (error) => errors.push(error.message));
 try {

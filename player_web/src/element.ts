@@ -17,6 +17,7 @@ import { webCodecsAvailable } from "./video/webcodecs.js";
 import type { SegmentSource, SourceState } from "./wire/source.js";
 
 const MAX_RATIO = 2; // device pixels a CSS pixel: beyond, nobody sees more
+const SORT_TRIES = 500; // of 10 ms each: a picture that is asked for waits for its order so long
 const RESORT = 0.9998; // cosine between the camera's axis and the one that a frame is sorted for
 
 const seconds = () => performance.now() / 1000;
@@ -409,7 +410,7 @@ export class GsPlayer extends HTMLElement {
 
   /** Resolves when the frame on screen is sorted for the camera as it is. */
   private async sorted(): Promise<void> {
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < SORT_TRIES; tries++) {
       const { shown, pipeline } = this.playback;
       if (shown === null || pipeline === null) return;
       const forward = this.forward();

@@ -140,6 +140,19 @@ test("time stands while a segment does not come, and goes on with it", async () 
   assert.deepEqual(said.slice(-4), ["waiting", "playing", "pause", "ended"]);
 });
 
+test("a pause stays on the picture that it stopped at, although time was ahead of it", async () => {
+  const { playback, run, held, now } = player({ held: [1] });
+  playback.play(now());
+  await run(0.7);
+  assert.equal(playback.frame, 4);
+  assert.ok(playback.clock.at(now()) > 0.5);
+  playback.pause(now());
+  held.get(1)?.();
+  await run(0.3);
+  assert.equal(playback.frame, 4);
+  assert.equal(playback.clock.at(now()), 0.4);
+});
+
 test("a seek shows its frame although playing is paused", async () => {
   const { playback, run, said, now } = player();
   await run(0.2);

@@ -108,3 +108,17 @@ test("pauses grow to their limit, and jitter only shortens them", () => {
   assert.deepEqual(pauses, [250, 500, 1000, 8000, 8000]);
   assert.equal(delayAfter(DEFAULT_RETRY, 1, 1), 125);
 });
+
+test("of several rungs the one that is chosen is played", async () => {
+  const index = [entry, { ...entry, rung: 3, offset: 500, length: 20 }];
+  const source = new HttpRangeSource("http://h/x.gsv", async () => ({ header: "H", index, complete: true }), {
+    fetch: (async (_: unknown, init?: RequestInit) =>
+      part(new Headers(init?.headers).get("Range") ?? "")) as typeof globalThis.fetch,
+    chooseRung: (header) => (header === "H" ? 3 : 0),
+  });
+  assert.deepEqual(
+    (await source.open()).index.map(({ rung }) => rung),
+    [3],
+  );
+  assert.deepEqual(await source.fetchSegment(0), FILE.slice(500, 520));
+});

@@ -13,8 +13,9 @@ from gscodec.base.errors import BadInput, MissingDependency, Misuse
 from gscodec.bench import plan, rd
 from gscodec.bench.curve import Point, rate_at
 from gscodec.bench.points import Looks
-from gscodec.bench.rd import Curve, Job, RdOptions, Results, Still, nearest, quality_for, reproduced, run_rd
+from gscodec.bench.rd import Job, RdOptions, nearest, quality_for, reproduced, run_rd
 from gscodec.bench.rd_tables import sections
+from gscodec.bench.results import Curve, Results, Still
 from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings, target_psnr
 from tests.bench.builders import point
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gscodec.codec.pipeline import encode_sequence
@@ -142,6 +143,22 @@ def video_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def compact_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _encode(tmp_path_factory.mktemp("compact") / "sample.gsv", "compact")
+
+
+@pytest.fixture(scope="session")
+def two_rungs(tmp_path_factory: pytest.TempPathFactory, video_file: Path, compact_file: Path) -> Path:
+    """Both payloads in one file: rung 0 is `video`, rung 1 `compact`."""
+    sources = [GsvFile.open(video_file), GsvFile.open(compact_file)]
+    rungs = [msgspec.structs.replace(s.header.rungs[0], id=i) for i, s in enumerate(sources)]
+    path = tmp_path_factory.mktemp("rungs") / "both.gsv"
+    writer = GsvWriter(path, msgspec.structs.replace(sources[0].header, rungs=rungs))
+    for rung, source in enumerate(sources):
+        for e in source.index:
+            writer.add_segment(
+                source.read_segment(e), rung=rung, first_frame=e.first_frame, n_frames=e.n_frames, base=e.base
+            )
+    writer.finish()
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -91,11 +91,34 @@ def test_pictures_and_planes_equal_python(
             worst = min(worst, psnr(rasterize(splats, camera), got))
     print(f"{payload}: worst {worst:.1f} dB")
     assert worst >= 45
+    assert browser.run(HASHES) == hashes_of(path, gop=1)
+    assert browser.errors() == []
+
+
+def hashes_of(path: Path, gop: int, rung: int = 0) -> dict[str, str]:
+    """Plane names to hashes, of a segment that shares GOP 0's base."""
     file = GsvFile.open(path)
-    base = decode_base(file.read_segment(file.index[0]))
-    want = decode_segment(file.read_segment(file.index[1]), base=base).planes.named()
-    got = browser.run(HASHES)
-    assert got == {n: hashlib.sha256(p.astype("<i4").tobytes()).hexdigest() for n, p in want.items()}
+    segments = [file.read_segment(entry) for entry in file.index if entry.rung == rung]
+    planes = decode_segment(segments[gop], base=decode_base(segments[0])).planes.named()
+    return {n: hashlib.sha256(p.astype("<i4").tobytes()).hexdigest() for n, p in planes.items()}
+
+
+@pytest.mark.parametrize("via", ["http", "ws"])
+@pytest.mark.parametrize("rung, without", [(0, []), (1, ["VideoDecoder", "MediaSource"])])
+def test_of_two_rungs_the_first_that_can_be_decoded_plays(
+    rung: int,
+    without: list[str],
+    via: str,
+    browse: Callable[..., Any],
+    serving: Callable[..., Any],
+    two_rungs: Path,
+) -> None:
+    browser = browse(f"{serving(two_rungs).start()}?via={via}", without=without).ready()
+    end = (
+        "player.loop = false; const end = said('ended'); await player.play(); await end; return player.frame"
+    )
+    assert browser.run(end) == 19
+    assert browser.run(HASHES) == hashes_of(two_rungs, gop=1, rung=rung)
     assert browser.errors() == []
 
 

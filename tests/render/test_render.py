@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -193,3 +195,10 @@ def test_comparing_a_sequence_with_itself_finds_no_difference() -> None:
     report = compare(frames, frames, [camera()], temporal=True)
     assert report.to_json()["psnr"] == {"mean": 100.0, "worst": 100.0}
     assert report.to_json()["temporal"]["mean"] == 100.0
+
+
+def test_a_camera_survives_being_written_down() -> None:
+    camera = look_at(np.array([1.0, 2.0, 3.0]), np.zeros(3), np.array([0.0, 1.0, 0.0]), 0.7, 64)
+    again = Camera.from_dict(json.loads(json.dumps(camera.to_dict())))
+    for name in Camera.__slots__:
+        assert np.array_equal(getattr(again, name), getattr(camera, name)), name

@@ -13,7 +13,8 @@ import pytest
 from gscodec.base.errors import BadInput
 from gscodec.stream.listen import BackgroundServer, bind, configure
 from gscodec.stream.messages import Gop
-from gscodec.stream.server import ServeOptions, make_app
+from gscodec.stream.options import ServeOptions
+from gscodec.stream.server import make_app
 from gscodec.stream.shelf import ServedFile
 
 

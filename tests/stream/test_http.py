@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from gscodec.base.errors import Misuse
-from gscodec.stream.server import ServeOptions, make_app
+from gscodec.stream.options import ServeOptions
+from gscodec.stream.server import make_app
 from gscodec.stream.shelf import scan
 
 DATA = bytes(range(256)) * 4

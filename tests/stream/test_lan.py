@@ -14,7 +14,8 @@ from cryptography import x509
 from gscodec.base.errors import BadInput
 from gscodec.stream.lan import client_context, guide_app, load_authority, qr
 from gscodec.stream.listen import BackgroundServer, bind, configure
-from gscodec.stream.server import ServeOptions, make_app
+from gscodec.stream.options import ServeOptions
+from gscodec.stream.server import make_app
 
 
 def test_a_client_that_trusts_the_authority_connects(tmp_path: Path, video: Path) -> None:

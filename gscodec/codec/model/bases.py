@@ -20,16 +20,18 @@ def _cost(coefs: np.ndarray) -> float:
 
 
 def _useful(coefs: np.ndarray) -> int:
-    """Number of leading coefficients up to the last that some slot needs."""
-    peak = np.quantile(np.abs(coefs), 1 - 2.0 / max(4, coefs.shape[0]), axis=0)
-    needed = np.flatnonzero(peak > KEEP)
+    """Number of leading coefficients up to the last that more than two slots need (of a few slots: one)."""
+    some = min(2, (coefs.shape[0] - 1) // 2)
+    needed = np.flatnonzero(np.count_nonzero(np.abs(coefs) > KEEP, axis=0) > some)
     return int(needed[-1]) + 1 if needed.size else 0
 
 
-def choose_basis(series: np.ndarray, *, shared: bool = False) -> tuple[int, np.ndarray, np.ndarray]:
+def choose_basis(
+    series: np.ndarray, *, shared: bool = False, explicit: bool = True
+) -> tuple[int, np.ndarray, np.ndarray]:
     """(kind, basis (K, T), integers of an explicit basis or empty) for series (M, T) in units of their steps.
 
-    `shared`: the base is another segment's, so the mean is coded as well.
+    `shared`: the base is another segment's, so the mean is coded as well. `explicit`: whether one may be chosen.
     """
     t = series.shape[1]
     centred = series if shared else series - series.mean(axis=1, keepdims=True)
@@ -49,7 +51,7 @@ def choose_basis(series: np.ndarray, *, shared: bool = False) -> tuple[int, np.n
     integers = np.round(klt[:k_klt] * BASIS_SCALE).astype(np.int64)
     cost_cos = _cost(sample @ cos[:k_cos].T) * share
     cost_klt = _cost(sample @ klt[:k_klt].T) * share + k_klt * t * BITS_PER_ENTRY
-    if k_klt and cost_klt < cost_cos:
+    if explicit and k_klt and cost_klt < cost_cos:
         return BASIS_EXPLICIT, integers / BASIS_SCALE, integers
     if k_cos == 0:
         return BASIS_NONE, np.zeros((0, t)), np.zeros(0, np.int64)

@@ -81,10 +81,8 @@ def fit_moves(
         m = _similarities(x, d)
         gram = d.T @ d
         ridge = RIDGE * np.trace(gram) / 3 + 1e-12
-        left = x - np.einsum("tab,nb->tna", m, d)
-        m = m + np.swapaxes(
-            np.linalg.solve(gram + ridge * np.eye(3), np.einsum("nb,tna->tba", d, left)), 1, 2
-        )
+        left = x - d @ np.swapaxes(m, 1, 2)
+        m = m + np.swapaxes(np.linalg.solve(gram + ridge * np.eye(3), d.T @ left), 1, 2)
         u, stretch, vt = np.linalg.svd(m)
         stretch = np.clip(stretch, 1 / MAX_STRETCH, MAX_STRETCH)
         u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # no mirror images
@@ -100,7 +98,7 @@ def fit_moves(
 
 def _similarities(x: np.ndarray, d: np.ndarray) -> np.ndarray:
     """(T, 3, 3) scaled rotations that take centred points d (n, 3) to x (T, n, 3)."""
-    u, s, vt = np.linalg.svd(np.einsum("tna,nb->tab", x, d))
+    u, s, vt = np.linalg.svd(np.swapaxes(x, 1, 2) @ d)
     sign = np.ones_like(s)
     sign[:, 2] = np.sign(np.linalg.det(u @ vt))
     scale = (s * sign).sum(axis=1) / max(float((d**2).sum()), 1e-12)
@@ -165,5 +163,5 @@ def canonical_tracks(
         rows = np.flatnonzero(labels == p)
         inverse = np.linalg.inv(moves[:, p, :, :3])
         shifted = means[:, rows] - (centres[p] + moves[:, p, :, 3])[:, None]
-        out[:, rows] = centres[p] + np.einsum("tab,tnb->tna", inverse, shifted)
+        out[:, rows] = centres[p] + shifted @ np.swapaxes(inverse, 1, 2)
     return out

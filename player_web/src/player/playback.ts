@@ -73,8 +73,17 @@ export class Playback {
     if (!this.playing) return;
     this.playing = false;
     this.clock.stop(now);
+    this.holdPicture(now);
     this.setWaiting(false);
     this.hooks.say("pause");
+  }
+
+  /** Where the picture lags behind time, time goes back to it: what one pauses on stays. */
+  private holdPicture(now: number): void {
+    const { timeline, pipeline, shown } = this;
+    if (timeline === null || pipeline === null || shown === null || this.seeking) return;
+    const due = timeline.frameAt(this.clock.at(now));
+    if (pipeline.take(due) !== shown && !pipeline.isDamaged(due)) this.clock.set(timeline.timeOf(shown.frame), now);
   }
 
   /** Once a drawn frame. `forward`: the camera's axis, which frames are sorted along. */

@@ -6,6 +6,19 @@ import { HttpRangeSource } from "../wire/http.js";
 import { type SegmentSource, SourceError } from "../wire/source.js";
 import { WebSocketSource } from "../wire/websocket.js";
 
+/** Whether this page has a decoder for payload `video`: WebCodecs, or a <video> element whose pictures can be read. */
+function videoAvailable(): boolean {
+  return (
+    typeof VideoDecoder !== "undefined" || (typeof MediaSource !== "undefined" && typeof VideoFrame !== "undefined")
+  );
+}
+
+/** The first rung that can be decoded here; where none can, the first: its failure tells why. */
+export function chooseRung(header: Header, video = videoAvailable()): number {
+  const { rungs } = header;
+  return (rungs.find(({ payload }) => payload === "compact" || (payload === "video" && video)) ?? rungs[0])?.id ?? 0;
+}
+
 export function explain(error: unknown): string {
   if (error instanceof SourceError && error.code === "missing") return `The video isn't there: ${error.message}.`;
   const text = error instanceof Error ? error.message : String(error);
@@ -16,7 +29,7 @@ export function explain(error: unknown): string {
 export function openSource(url: URL): SegmentSource<Header> {
   if (url.protocol === "ws:" || url.protocol === "wss:" || url.pathname.startsWith("/ws/")) {
     url.protocol = url.protocol.replace("http", "ws");
-    return new WebSocketSource<Header>(url.href, { parseHeader });
+    return new WebSocketSource<Header>(url.href, { parseHeader, chooseRung });
   }
-  return new HttpRangeSource<Header>(url.href, openContainer);
+  return new HttpRangeSource<Header>(url.href, openContainer, { chooseRung });
 }

@@ -21,12 +21,13 @@ export interface RangeReader {
 
 export type OpenContainer<H> = (reader: RangeReader, signal?: AbortSignal) => Promise<Opened<H>>;
 
-export interface HttpOptions {
+export interface HttpOptions<H> {
   fetch?: typeof fetch;
   retry?: Partial<RetryPolicy>;
   sleep?: Sleep;
   random?: () => number;
-  rung?: number;
+  /** Which rung to play, by its number; without it, rung 0. */
+  chooseRung?: (header: H) => number;
 }
 
 /** A failure that may pass: the network, a server that is restarting or overloaded. */
@@ -43,24 +44,24 @@ export class HttpRangeSource<H> implements SegmentSource<H>, RangeReader {
   private readonly fetch: typeof fetch;
   private readonly sleep: Sleep;
   private readonly random: () => number;
-  private readonly rung: number;
 
   constructor(
     private readonly url: string,
     private readonly openContainer: OpenContainer<H>,
-    options: HttpOptions = {},
+    private readonly options: HttpOptions<H> = {},
   ) {
     this.retry = { ...DEFAULT_RETRY, ...options.retry };
     this.fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
     this.sleep = options.sleep ?? sleep;
     this.random = options.random ?? Math.random;
-    this.rung = options.rung ?? 0;
   }
 
   async open(signal?: AbortSignal): Promise<Opened<H>> {
     const opened = await this.openContainer(this, signal);
-    this.entries = new Map(opened.index.filter((entry) => entry.rung === this.rung).map((entry) => [entry.gop, entry]));
-    return opened;
+    const rung = this.options.chooseRung?.(opened.header) ?? 0;
+    const index = opened.index.filter((entry) => entry.rung === rung);
+    this.entries = new Map(index.map((entry) => [entry.gop, entry]));
+    return { ...opened, index };
   }
 
   async fetchSegment(gop: number, signal?: AbortSignal): Promise<Uint8Array> {

@@ -33,7 +33,8 @@ export interface WebSocketOptions<H> {
   openAttempts?: number;
   sleep?: Sleep;
   random?: () => number;
-  rung?: number;
+  /** Which rung to play, by its number; without it, rung 0. */
+  chooseRung?: (header: H) => number;
   /** Segments that may be under way or waiting to be fetched. */
   credits?: number;
 }
@@ -68,7 +69,7 @@ export class WebSocketSource<H> implements SegmentSource<H> {
   private readonly closing = new AbortController();
   private readonly retry: RetryPolicy;
   private readonly credits: number;
-  private readonly rung: number;
+  private rung = 0;
 
   constructor(
     private readonly url: string,
@@ -76,7 +77,6 @@ export class WebSocketSource<H> implements SegmentSource<H> {
   ) {
     this.retry = { ...DEFAULT_RETRY, ...options.retry };
     this.credits = options.credits ?? 3;
-    this.rung = options.rung ?? 0;
     this.side = new ClientSide(nameOf(url));
   }
 
@@ -191,9 +191,10 @@ export class WebSocketSource<H> implements SegmentSource<H> {
     switch (event.type) {
       case "header":
         this.header ??= this.options.parseHeader(event.data);
+        this.take(this.options.chooseRung?.(this.header) ?? 0);
         break;
       case "table":
-        this.adopt(event.rows, event.complete);
+        if (event.rung === this.rung) this.adopt(event.rows, event.complete);
         break;
       case "segment":
         this.next = event.row.gop + 1;
@@ -209,6 +210,14 @@ export class WebSocketSource<H> implements SegmentSource<H> {
       case "ping":
         this.socket?.send(this.side.pong(event.id));
     }
+  }
+
+  /** From rung 0, which was asked for before anything was known, to the one that suits. */
+  private take(rung: number): void {
+    if (rung === this.rung) return;
+    this.rung = rung;
+    this.start(0);
+    this.socket?.send(this.side.seek({ rung, frame: 0, credits: this.credits }));
   }
 
   private adopt(rows: readonly Row[], complete: boolean): void {

@@ -1,0 +1,39 @@
+"""What `gscodec bench rd` finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gscodec.bench.curve import Point
+from gscodec.bench.points import Looks
+
+__all__ = ["Curve", "Results", "Still"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points by PSNR; `looks` of the one nearest to 40 dB, where they were asked for."""
+
+    points: list[Point]
+    looks: Looks | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A static scene: ours, and each peer's point. `shipped`: bytes of the SOG that the scene was decoded from."""
+
+    slots: int
+    ours: list[Point]
+    peers: dict[str, Point]
+    shipped: int | None = None
+
+
+@dataclass(slots=True)
+class Results:
+    """What was measured; empty where it was not asked for. Keys: (sequence, label), scene, (sequence, tool)."""
+
+    curves: dict[tuple[str, str], Curve] = field(default_factory=dict)
+    shuffled: dict[str, Point] = field(default_factory=dict)
+    stills: dict[str, Still] = field(default_factory=dict)
+    seams: Looks | None = None
+    tools: dict[tuple[str, str], Point] = field(default_factory=dict)
