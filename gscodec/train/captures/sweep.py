@@ -75,6 +75,8 @@ def swept_seeds(
     if not means:
         return SeedPoints(np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
     found, shown = np.concatenate(means), np.concatenate(colors)
+    free = [np.linalg.norm(found - camera.centre, axis=1) > nearest(camera) for camera in cameras]
+    found, shown = found[np.all(free, axis=0)], shown[np.all(free, axis=0)]
     rows = rng.permutation(len(found))[:count]
     return SeedPoints(found[rows], shown[rows])
 
