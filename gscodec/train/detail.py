@@ -1,22 +1,28 @@
-"""After the motion: a gentle detail stage that pulls back to the frame before, and slots that hold still bit for bit."""
+"""After the motion: a detail stage, gentle where it is made for the codec, and slots that hold still bit for bit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from gscodec.train.captures.model import Capture
+from gscodec.train.codec_losses import PER_MSE, CodecSteps, Neighbours, bits, change, shaken
 from gscodec.train.gaussians import Y0, Gaussians
 from gscodec.train.keyframe import Report, optimiser
 
-__all__ = ["hold_still", "pixels_per_unit", "refine"]
+__all__ = ["CalmDetail", "detail", "hold_still", "pixels_per_unit", "refine"]
 
-FACTORS = {"means": 0.3, "quats": 1.0, "sh": 0.5}  # of the key frame's rates; scales and opacities are held
+FACTORS = {"means": 0.3, "quats": 1.0, "sh": 0.5}  # of the key frame's rates
+FREE = FACTORS | {"log_scales": 0.3, "logits": 0.3}  # where shapes and opacities are not held
 STILL = 5e-2  # weight of the hold-still penalty
 HOLD_PIXELS = 0.15  # a change of place, or of a tip by turning, that nobody sees
 HOLD_COLOUR = 1 / 255
+SNAP = 0.6  # of a step: a change that the encoder would not send, nearly
+GRID = 2.0  # of the multiplier of bits, for each step that a slot's change differs from its neighbours'
+SETTLE = 0.6  # share of the iterations before what hardly moved is snapped and the others go on
 
 
 def pixels_per_unit(gaussians: Gaussians, capture: Capture, frame: int) -> torch.Tensor:
@@ -43,32 +49,121 @@ def _change(
     return shift, tip, colour
 
 
-def refine(
-    gaussians: Gaussians,
-    before: Gaussians,
-    pixels: torch.Tensor,
+@dataclass(frozen=True)
+class CalmDetail:
+    """What the detail stage of one frame is held to; each of the losses by its name in TrainSettings.codec."""
+
+    losses: tuple[str, ...]
+    before: Gaussians  # the frame before
+    carried: Gaussians  # the same, moved by the nodes
+    pixels: torch.Tensor  # (N,) a unit's, see pixels_per_unit
+    steps: CodecSteps
+    rate: float  # mean squared error that a bit a slot is worth
+    neighbours: Neighbours
+    generator: torch.Generator
+
+    def shown(self, gaussians: Gaussians) -> Gaussians:
+        """What the picture is drawn of."""
+        if "quantise" in self.losses:
+            return shaken(gaussians, self.steps, False, self.generator)
+        return gaussians
+
+    def cost(self, gaussians: Gaussians) -> torch.Tensor:
+        """What is added to the picture's loss."""
+        cost = gaussians.means.sum() * 0
+        if "calm" in self.losses:
+            for like in (self.before, self.carried):  # the further of the two has let go
+                cost = cost + 0.5 * STILL * _levelled(gaussians, like, self.pixels).mean()
+        if not {"entropy", "grid"} & set(self.losses):
+            return cost
+        off = change(gaussians, self.carried, self.steps)
+        a_bit = PER_MSE * self.rate
+        if "entropy" in self.losses:
+            cost = cost + a_bit * sum(bits(levels) for levels in off.values()).mean()
+        if "grid" in self.losses:
+            for name in ("means", "turns"):
+                rough = off[name] - self.neighbours.mean(off[name])
+                cost = cost + GRID * a_bit * torch.log2(1 + rough.square()).sum(1).mean() / 2
+        return cost
+
+    def settle(self, gaussians: Gaussians) -> tuple[Gaussians, torch.Tensor, torch.Tensor]:
+        """Snapped; (N,) bool which hold still bit for bit, and which go where the motion takes them."""
+        if "snap" not in self.losses:
+            nothing = torch.zeros(len(gaussians.means), dtype=torch.bool, device=gaussians.means.device)
+            return gaussians.fixed(), nothing, nothing
+        out, still = hold_still(gaussians, self.before, self.pixels)
+        off, since = (change(out, like, self.steps) for like in (self.carried, self.before))
+
+        def small(levels: torch.Tensor) -> torch.Tensor:
+            return levels.abs().amax(1) < SNAP
+
+        taken = small(off["means"]) & small(off["turns"]) & ~still
+        out.means[taken], out.quats[taken] = self.carried.means[taken], self.carried.quats[taken]
+        plain = small(since["sh"])
+        out.sh[plain] = self.before.sh[plain]
+        still = still | (small(since["means"]) & small(since["turns"]) & plain)
+        for name, tensor in out.tensors().items():
+            tensor[still] = getattr(self.before, name)[still]
+        return out, still, taken & ~still
+
+
+def detail(
+    calm: CalmDetail,
     picture_loss: Callable[[Gaussians], torch.Tensor],
     iterations: int,
     report: Report | None = None,
-) -> Gaussians:
-    """Places, rotations and colours adapted a little; what differs from `before`, in units that are visible, costs.
+) -> tuple[Gaussians, torch.Tensor]:
+    """From where the motion has put the Gaussians; (N,) bool which hold still.
 
-    The penalty levels off (Geman and McClure): it pulls small changes to nothing and lets go of what really moves.
+    With "snap", shapes and opacities are the key frame's, what hardly changed is put back part of the way through,
+    and the rest goes on without it.
     """
-    out = gaussians.trainable()
-    adam = optimiser(out, FACTORS)
+    if not calm.losses:
+        nothing = torch.zeros_like(calm.pixels, dtype=torch.bool)
+        return refine(calm.carried, calm, picture_loss, iterations, FREE, None, report), nothing
+    factors = FACTORS if "snap" in calm.losses else FREE
+    first = round(SETTLE * iterations) if "snap" in calm.losses else iterations
+    out = refine(calm.carried, calm, picture_loss, first, factors, None, report)
+    out, still, taken = calm.settle(out)
+    if first < iterations:
+        out = refine(out, calm, picture_loss, iterations - first, factors, still | taken, report)
+        out, still, taken = calm.settle(out)
+    return out, still
+
+
+def refine(
+    start: Gaussians,
+    calm: CalmDetail,
+    picture_loss: Callable[[Gaussians], torch.Tensor],
+    iterations: int,
+    factors: dict[str, float],
+    held: torch.Tensor | None = None,
+    report: Report | None = None,
+) -> Gaussians:
+    """Descent of the picture's loss and the costs of `calm`; `factors` as of `optimiser`; `held` (N,) stay."""
+    out = start.trainable()
+    adam = optimiser(out, factors)
     for _ in range(iterations):
-        seen = picture_loss(out)
-        shift, tip, colour = _change(out, before, pixels)
-        far = (shift + tip) / HOLD_PIXELS**2 + colour / HOLD_COLOUR**2
-        cost = far / (1 + far)
-        loss = seen + STILL * cost.mean()
+        seen = picture_loss(calm.shown(out))
         adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        (seen + calm.cost(out)).backward()  # type: ignore[no-untyped-call]
+        if held is not None:
+            for name in factors:
+                getattr(out, name).grad[held] = 0
         adam.step()
         if report:
             report(1, float(seen.detach()))
     return out.fixed()
+
+
+def _levelled(gaussians: Gaussians, like: Gaussians, pixels: torch.Tensor) -> torch.Tensor:
+    """(N,) of 0..1: what differs from `like`, in units that are visible (Geman and McClure).
+
+    It levels off: it pulls small changes to nothing and lets go of what really moves.
+    """
+    shift, tip, colour = _change(gaussians, like, pixels)
+    far = (shift + tip) / HOLD_PIXELS**2 + colour / HOLD_COLOUR**2
+    return far / (1 + far)
 
 
 def hold_still(

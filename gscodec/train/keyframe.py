@@ -11,6 +11,7 @@ import torch
 from gscodec.base.errors import BadInput
 from gscodec.train.captures.model import Capture
 from gscodec.train.captures.seeds import seed_points
+from gscodec.train.codec_losses import KeyCalm
 from gscodec.train.gaussians import Gaussians, from_seeds
 from gscodec.train.losses import photometric, touched
 from gscodec.train.mcmc import relocate, walk
@@ -74,9 +75,13 @@ class PictureLoss:
 
 
 def train_key(
-    capture: Capture, settings: TrainSettings, frame: int = 0, report: Report | None = None
+    capture: Capture,
+    settings: TrainSettings,
+    frame: int = 0,
+    report: Report | None = None,
+    calm: KeyCalm | None = None,
 ) -> Gaussians:
-    """Train one frame from the capture's seeds; `report(iterations, loss)` hears of each."""
+    """Train one frame from the capture's seeds; `report(iterations, loss)` hears of each. `calm`: the codec's losses."""
     rng = np.random.default_rng(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     seeds = seed_points(capture, settings.gaussians, frame=frame, seed=settings.seed)
@@ -87,8 +92,11 @@ def train_key(
         done = i / settings.key_iterations
         rate = RATES["means"] * MEANS_LAST**done
         adam.param_groups[0]["lr"] = rate
-        seen = picture_loss(gaussians)
-        loss = seen + FAINT * torch.sigmoid(gaussians.logits).mean()
+        if calm:
+            calm.look(gaussians, done)
+        seen = picture_loss(calm.shown(gaussians) if calm else gaussians)
+        loss = seen if calm is None else seen + calm.cost(gaussians)
+        loss = loss + FAINT * torch.sigmoid(gaussians.logits).mean()
         loss = loss + LARGE * torch.exp(gaussians.log_scales).mean()
         adam.zero_grad()
         loss.backward()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -16,17 +16,19 @@ import numpy as np
 import torch
 
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
+from gscodec.codec.settings import MAX_GOP_FRAMES
 from gscodec.render.metrics import mse_to_psnr
 from gscodec.render.rasterize import rasterize
 from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
-from gscodec.train.detail import hold_still, pixels_per_unit, refine
+from gscodec.train.codec_losses import CodecSteps, KeyCalm, Neighbours, codec_steps, find_neighbours
+from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
 from gscodec.train.keyframe import PictureLoss, Report, train_key
-from gscodec.train.motion import bind_nodes, move
+from gscodec.train.motion import Nodes, bind_nodes, move
 from gscodec.train.settings import TrainSettings
 
-__all__ = ["Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
+__all__ = ["Chain", "Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
 
 SMOOTH = 0.95  # of the loss that is told
 FAR_DB = 100.0
@@ -118,15 +120,19 @@ def train_sequence(
         raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
     torch.set_num_threads(1)  # sums must not depend on the number of threads
     _claim(work, capture, settings, frames.start)
-    last = ""
+    last, chain = "", None
     for frame in frames:
         path, first = _path(work, frame), frame == frames.start
         if not path.exists():
             report = _Teller(on_step, frame, last)
             if first:
-                done = _key(capture, settings, frame, report)
+                done = _key(capture, settings, frame, len(frames), report)
             else:
-                done = _following(capture, settings, frames.start, frame, work, report)
+                if chain is None:
+                    key = Checkpoint.load(_path(work, frames.start), settings.device)
+                    chain = Chain.of(key.gaussians, capture, settings, len(frames))
+                before = Checkpoint.load(_path(work, frame - 1), settings.device)
+                done = _following(capture, settings, chain, frame, before, report)
             done.save(path)
         elif on_step:
             on_step(settings.steps(following=not first), f"frame {frame} was there already")
@@ -170,25 +176,45 @@ class _Teller:
             self._on_step(iterations, f"{line}, {self._last}" if self._last else line)
 
 
-def _key(capture: Capture, settings: TrainSettings, frame: int, report: Report) -> Checkpoint:
-    gaussians = train_key(capture, settings, frame, report)
+def gop_frames(capture: Capture, frames: int) -> int:
+    """Frames over which the encoder spreads a base, of a sequence of so many."""
+    return max(1, min(round(capture.fps), MAX_GOP_FRAMES, frames))
+
+
+def _key(capture: Capture, settings: TrainSettings, frame: int, frames: int, report: Report) -> Checkpoint:
+    calm = KeyCalm(settings.codec, capture, settings.kernel, gop_frames(capture, frames), settings.seed)
+    gaussians = train_key(capture, settings, frame, report, calm)
     still = torch.zeros(len(gaussians.means), dtype=torch.bool)
     return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """What all following frames take from the key frame."""
+
+    nodes: Nodes
+    steps: CodecSteps
+    rate: float
+    neighbours: Neighbours
+
+    @classmethod
+    def of(cls, key: Gaussians, capture: Capture, settings: TrainSettings, frames: int) -> Chain:
+        steps, rate = codec_steps(key, capture, settings.kernel, gop_frames(capture, frames), settings.device)
+        return cls(bind_nodes(key, settings.nodes), steps, rate, find_neighbours(key))
+
+
 def _following(
-    capture: Capture, settings: TrainSettings, key: int, frame: int, work: Path, report: Report
+    capture: Capture, settings: TrainSettings, chain: Chain, frame: int, last: Checkpoint, report: Report
 ) -> Checkpoint:
     """The Gaussians of `frame`, the same ones in the same order as in the frame before."""
-    nodes = bind_nodes(Checkpoint.load(_path(work, key), settings.device).gaussians, settings.nodes)
-    last = Checkpoint.load(_path(work, frame - 1), settings.device)
-    before, nodes.motion = last.gaussians, last.motion
-    rng = np.random.default_rng([settings.seed, frame])
-    picture_loss = PictureLoss(capture, frame, settings.kernel, rng)
-    pixels = pixels_per_unit(before, capture, frame)
-    gaussians = move(before, nodes, picture_loss, settings.motion_iterations, report)
-    gaussians = refine(gaussians, before, pixels, picture_loss, settings.detail_iterations, report)
-    gaussians, still = hold_still(gaussians, before, pixels)
+    nodes, before = replace(chain.nodes, motion=last.motion), last.gaussians
+    picture_loss = PictureLoss(capture, frame, settings.kernel, np.random.default_rng([settings.seed, frame]))
+    carried = move(before, nodes, picture_loss, settings.motion_iterations, report).fixed()
+    calm = CalmDetail(
+        settings.codec, before, carried, pixels_per_unit(before, capture, frame), chain.steps, chain.rate,
+        chain.neighbours, torch.Generator().manual_seed(settings.seed + frame),
+    )  # fmt: skip
+    gaussians, still = detail(calm, picture_loss, settings.detail_iterations, report)
     return Checkpoint(gaussians, nodes.motion, still)
 
 
@@ -208,7 +234,7 @@ def _claim(folder: Path, capture: Capture, settings: TrainSettings, first: int) 
         for c in v.cameras[:1]
     ]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
-    wanted = {"settings": asdict(settings), "first": first, "capture": digest}
+    wanted = json.loads(json.dumps({"settings": asdict(settings), "first": first, "capture": digest}))
     place = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not place.exists():

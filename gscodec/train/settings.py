@@ -7,9 +7,16 @@ from typing import Any
 
 from gscodec.base.errors import Misuse
 
-__all__ = ["KERNELS", "PRESETS", "TrainSettings", "preset"]
+__all__ = ["CODEC_LOSSES", "KERNELS", "PRESETS", "TrainSettings", "preset"]
 
 KERNELS = ("classic", "compensated")
+CODEC_LOSSES = (
+    "grid",
+    "calm",
+    "entropy",
+    "quantise",
+    "snap",
+)  # what is made for the codec, see codec_losses.py
 LEAST = {"gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0}
 
 
@@ -26,12 +33,17 @@ class TrainSettings:
     kernel: str = "classic"
     device: str = "cpu"
     seed: int = 0
+    codec: tuple[str, ...] = CODEC_LOSSES  # none of them: frames are trained for their pictures alone
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
             raise Misuse(f"the kernels trained for are {', '.join(KERNELS)}", kernel=self.kernel)
         if self.sh_degree not in (0, 1):
             raise Misuse("SH of degree 0 or 1 is trained", sh_degree=self.sh_degree)
+        if unknown := set(self.codec) - set(CODEC_LOSSES):
+            raise Misuse(
+                f"the codec's losses are {', '.join(CODEC_LOSSES)}", codec=", ".join(sorted(unknown))
+            )
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})

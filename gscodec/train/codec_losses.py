@@ -1,0 +1,251 @@
+"""Made for the codec: what the stream pays for, as losses of training, with the encoder's own steps.
+
+Lengths, turns and colours are told in the steps that the encoder would take at QUALITY, so that one unit is one level
+of its quantiser. Bits of a difference d from what the decoder predicts are taken as log2(1 + |d|); the multiplier of
+bits is the slope at which the encoder itself works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gscodec.codec.model.channels import (
+    COLOUR,
+    LUMA_CHROMA,
+    OPACITY,
+    POSITION,
+    ROTATION,
+    SCALE,
+    SH,
+    channels_of,
+)
+from gscodec.codec.model.shape import rotation_shifts
+from gscodec.codec.model.steps import BASE_COARSER, sensitive_steps
+from gscodec.codec.model.tracks import make_tracks
+from gscodec.codec.settings import target_psnr
+from gscodec.render.sensitivity import measure_sensitivity, sensitivity_cameras
+from gscodec.train.captures.model import Capture
+from gscodec.train.gaussians import Gaussians, conjugate, product, to_splats
+
+__all__ = [
+    "KEY_LOSSES", "PER_MSE", "CodecSteps", "KeyCalm", "Neighbours", "base_bits", "base_roughness", "bits", "change", "codec_steps",
+    "find_neighbours", "shaken",
+]  # fmt: skip
+
+KEY_LOSSES = ("grid", "entropy", "quantise")  # those that the key frame knows
+
+QUALITY = 20.0  # of the encode whose steps these are
+VIEWS, VIEW_SIZE = 12, 256  # as the encoder's preset `fast`
+NEAREST = 4
+GUESS = 0.6  # of lambda, as the encoder's own first guess
+PER_MSE = 6.0  # of the photometric loss, for each of mean squared error, at errors of 0.05
+KEY_FROM = 0.6  # share of the key frame's iterations after which its base is made for the codec
+KEY_EVERY = 0.1  # of the iterations, between two looks at neighbours and steps
+KEY_GRID = 0.25  # of the multiplier of bits, for each step that a base differs from its neighbours
+
+
+@dataclass(frozen=True)
+class CodecSteps:
+    """What one level of the quantiser is, slot by slot, in training coordinates; of what changes over time."""
+
+    means: torch.Tensor  # (N, 1)
+    turns: torch.Tensor  # (N, 3) radians about the Gaussian's own axes
+    log_scales: torch.Tensor  # (N, 3)
+    logits: torch.Tensor  # (N,)
+    sh: torch.Tensor  # (N, K, 3) of luma and chroma
+    order: torch.Tensor  # (N, 3) axes by falling scale: the codec's spelling
+    frames: int  # of a GOP, over which the base is spread
+
+    @property
+    def base_share(self) -> float:
+        """Steps of the base (positions apart) against those of changes: a base error is seen in all frames."""
+        return BASE_COARSER / self.frames**0.5
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest few of each slot, and their weights (rows sum to 1)."""
+
+    rows: torch.Tensor  # (N, NEAREST)
+    weights: torch.Tensor  # (N, NEAREST)
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """Weighted means of values (N, ...) over the neighbours."""
+        weights = self.weights.view(*self.weights.shape, *[1] * (values.ndim - 1))
+        return (weights * values[self.rows]).sum(1)
+
+
+def find_neighbours(gaussians: Gaussians) -> Neighbours:
+    """By distance, weights one over it."""
+    from scipy.spatial import cKDTree
+
+    points = gaussians.means.detach().cpu().numpy().astype(np.float64)
+    k = min(NEAREST + 1, len(points))
+    distance, rows = (
+        np.asarray(a).reshape(len(points), -1)[:, 1:] for a in cKDTree(points).query(points, k=k)
+    )
+    weights = 1 / np.maximum(distance, 1e-9)
+    weights /= np.maximum(weights.sum(1, keepdims=True), 1e-30)
+    device = gaussians.means.device
+    return Neighbours(
+        torch.as_tensor(rows, dtype=torch.int64, device=device),
+        torch.as_tensor(weights, dtype=torch.float32, device=device),
+    )
+
+
+def codec_steps(
+    gaussians: Gaussians, capture: Capture, kernel: str, frames: int, device: str
+) -> tuple[CodecSteps, float]:
+    """The encoder's steps at QUALITY for a GOP of `frames`; and its exchange rate: the mean squared error of the
+    picture that a bit a slot, spent in every frame, is worth.
+    """
+    splats, unit = (
+        to_splats(gaussians, capture.normalisation, capture.up, kernel),
+        capture.normalisation.scale,
+    )
+    cameras = sensitivity_cameras(splats, None, seed=0, size=VIEW_SIZE, count=VIEWS)
+    measured = measure_sensitivity(splats, cameras, kernel=kernel, device=device)
+    tracks = make_tracks([splats], {0: measured}, use_parts=False, use_gauge=True, steps=None)
+    mse = 10 ** (-target_psnr(QUALITY) / 10)
+    per_slot = (12 + 3 * splats.sh.shape[1]) / frames + 3
+    lam = GUESS * float(np.sqrt(12 * mse * 3 * max(measured.pixels, 1.0) / (len(splats) * per_slot)))
+    steps = sensitive_steps(tracks, lam)
+
+    def of(group: int) -> np.ndarray:
+        units = steps.base_unit[list(channels_of(group, tracks.sh_degree))].astype(np.float64)
+        return np.asarray(2.0 ** steps.wanted[group][:, None] * units)
+
+    logs = np.log(np.maximum(splats.scales.astype(np.float64), 1e-8))
+    order = np.argsort(-logs, axis=1, kind="stable")
+    shifts = rotation_shifts(np.round(tracks.logs[0].T * 1024).astype(np.int64), np.full(3, 1 / 1024)).T
+    turns, scales = np.empty_like(logs), np.empty_like(logs)
+    np.put_along_axis(turns, order, of(ROTATION) * 2.0**shifts, axis=1)
+    np.put_along_axis(scales, order, of(SCALE), axis=1)
+    sh = np.concatenate([of(COLOUR), of(SH)], axis=1).reshape(len(splats), -1, 3)
+    arrays = (of(POSITION)[:, :1] * unit, turns, scales, of(OPACITY)[:, 0], sh)
+    tensors = [torch.as_tensor(a, dtype=torch.float32, device=device) for a in arrays]
+    rate = GUESS**2 * mse * np.log(4) / per_slot
+    return CodecSteps(*tensors, torch.as_tensor(order, device=device), frames), float(rate)
+
+
+LUMA = torch.tensor(LUMA_CHROMA, dtype=torch.float32)
+TYPICAL_TURN = 0.5  # radians between neighbours: what the rotation of a base costs
+
+
+def change(a: Gaussians, b: Gaussians, steps: CodecSteps) -> dict[str, torch.Tensor]:
+    """How far a is from b, in steps: (N, channels) by attribute; turns about the own axes of b."""
+    qa, qb = (torch.nn.functional.normalize(g.quats, dim=1) for g in (a, b))
+    q = product(conjugate(qb), qa)
+    turn = 2 * torch.where(q[:, :1] < 0, -q[:, 1:], q[:, 1:])
+    sh = (a.sh - b.sh) @ LUMA.to(a.sh.device).T
+    return {
+        "means": (a.means - b.means) / steps.means,
+        "turns": turn / steps.turns,
+        "log_scales": (a.log_scales - b.log_scales) / steps.log_scales,
+        "logits": ((a.logits - b.logits) / steps.logits)[:, None],
+        "sh": (sh / steps.sh).flatten(1),
+    }
+
+
+def bits(levels: torch.Tensor) -> torch.Tensor:
+    """Of levels (N, C): what an adaptive coder pays, roughly; (N,)."""
+    return torch.log2(1 + levels.abs()).sum(1)
+
+
+def base_levels(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps) -> torch.Tensor:
+    """(N, C): log scales (falling), opacity and SH less what the neighbours tell, in the base's steps."""
+    share = steps.base_share
+    values = (
+        (gaussians.log_scales.gather(1, steps.order), steps.log_scales.gather(1, steps.order)),
+        (gaussians.logits[:, None], steps.logits[:, None]),
+        ((gaussians.sh @ LUMA.to(gaussians.sh.device).T).flatten(1), steps.sh.flatten(1)),
+    )
+    return torch.cat([(v - neighbours.mean(v)) / (share * step) for v, step in values], dim=1)
+
+
+def base_bits(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps) -> torch.Tensor:
+    """(N,) bits of all of a base but its positions."""
+    return bits(base_levels(gaussians, neighbours, steps)) + bits(turn_levels(gaussians, steps))
+
+
+def base_roughness(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps) -> torch.Tensor:
+    """(N,) how far a base is from smooth among its neighbours, in steps; Huber, as in Self-Organizing Gaussians."""
+    levels = base_levels(gaussians, neighbours, steps)
+    return torch.nn.functional.huber_loss(levels, torch.zeros_like(levels), reduction="none").sum(1)
+
+
+def turn_levels(gaussians: Gaussians, steps: CodecSteps) -> torch.Tensor:
+    """(N, 3): what a typical turn is, in the base's steps: round Gaussians need not tell their rotation.
+
+    Sensitivity to a turn grows as 2 sinh of the gap between the two other log scales (SPEC.md 5.6).
+    """
+    s = gaussians.log_scales
+    seen = 2 * torch.sinh((s[:, [1, 0, 0]] - s[:, [2, 2, 1]]).abs())
+    return TYPICAL_TURN / (steps.base_share * steps.turns) * seen / (seen.detach() + 1e-3)
+
+
+def shaken(gaussians: Gaussians, steps: CodecSteps, base: bool, generator: torch.Generator) -> Gaussians:
+    """As it may come out of the codec: uniform noise of one step on all attributes of a base (then the positions' steps
+    are the base's too), else on places and rotations, which change over time."""
+
+    def noise(like: torch.Tensor) -> torch.Tensor:
+        return (torch.rand(like.shape, generator=generator) - 0.5).to(like.device)
+
+    share = steps.base_share if base else 1.0
+    turn = 0.5 * share * steps.turns * noise(steps.turns)
+    small = torch.cat([torch.ones_like(turn[:, :1]), turn], dim=1)
+    at = steps.means * (share / BASE_COARSER if base else 1.0)
+    means = gaussians.means + at * noise(gaussians.means)
+    quats = product(torch.nn.functional.normalize(gaussians.quats, dim=1), small)
+    if not base:
+        return Gaussians(means, quats, gaussians.log_scales, gaussians.logits, gaussians.sh)
+    return Gaussians(
+        means,
+        quats,
+        gaussians.log_scales + share * steps.log_scales * noise(steps.log_scales),
+        gaussians.logits + share * steps.logits * noise(steps.logits),
+        gaussians.sh + (share * steps.sh * noise(steps.sh)) @ LUMA.to(gaussians.sh.device),
+    )
+
+
+class KeyCalm:
+    """What the key frame's last iterations are held to; each of the losses by its name in TrainSettings.codec."""
+
+    def __init__(
+        self, losses: tuple[str, ...], capture: Capture, kernel: str, frames: int, seed: int
+    ) -> None:
+        self._losses = tuple(name for name in losses if name in KEY_LOSSES)
+        self._capture, self._kernel, self._frames = capture, kernel, frames
+        self._generator = torch.Generator().manual_seed(seed)
+        self._next = KEY_FROM
+        self._known: tuple[CodecSteps, float, Neighbours] | None = None
+
+    def look(self, gaussians: Gaussians, done: float) -> None:
+        """Neighbours and steps anew where it is time; `done`: share of the iterations."""
+        if self._losses and done >= self._next:
+            device = "cuda" if gaussians.means.is_cuda else "cpu"
+            steps, rate = codec_steps(gaussians, self._capture, self._kernel, self._frames, device)
+            self._known = steps, rate, find_neighbours(gaussians)
+            self._next += KEY_EVERY
+
+    def shown(self, gaussians: Gaussians) -> Gaussians:
+        """What the picture is drawn of."""
+        if self._known is None or "quantise" not in self._losses:
+            return gaussians
+        return shaken(gaussians, self._known[0], True, self._generator)
+
+    def cost(self, gaussians: Gaussians) -> torch.Tensor:
+        """What is added to the picture's loss."""
+        cost = gaussians.means.sum() * 0
+        if self._known is None:
+            return cost
+        steps, rate, neighbours = self._known
+        a_bit = PER_MSE * rate / self._frames
+        if "entropy" in self._losses:
+            cost = cost + a_bit * base_bits(gaussians, neighbours, steps).mean()
+        if "grid" in self._losses:
+            cost = cost + KEY_GRID * a_bit * base_roughness(gaussians, neighbours, steps).mean()
+        return cost
