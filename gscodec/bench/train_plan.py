@@ -27,33 +27,21 @@ class Row:
     hold_out: int | None = None
 
 
-def _quality(capture: str, frames: int, **reading: float) -> Row:
+def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | None = None) -> Row:
     return Row(
-        part="quality",
-        capture=capture,
-        name="balanced",
-        frames=frames,
-        settings=preset("balanced"),
-        **reading,
-    )  # type: ignore[arg-type]
+        part="quality", capture=capture, name="balanced", frames=frames, settings=preset("balanced"),
+        downscale=downscale, hold_out=hold_out,
+    )  # fmt: skip
 
 
-def _compared(capture: str, frames: int) -> tuple[Row, ...]:
+def _compared(capture: str, frames: int, downscale: float = 1.0) -> tuple[Row, ...]:
     """With and without what is made for the codec, and V3's recipe; the same codec, iterations and slots."""
-    made = preset(SHORT)
-    plain = replace(made, codec=())
-    return (
-        Row(part="worth", capture=capture, name="made for the codec", frames=frames, settings=made),
-        Row(part="worth", capture=capture, name="without", frames=frames, settings=plain),
-        Row(
-            part="worth",
-            capture=capture,
-            name="V3's recipe and layout",
-            frames=frames,
-            settings=plain,
-            recipe=V3,
-        ),
-    )
+    made = Row(
+        part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT),
+        downscale=downscale,
+    )  # fmt: skip
+    plain = replace(made, name="without", settings=replace(made.settings, codec=()))
+    return made, plain, replace(plain, name="V3's recipe and layout", recipe=V3)
 
 
 def _without(loss: str) -> Row:
@@ -63,7 +51,7 @@ def _without(loss: str) -> Row:
 
 ROWS = (
     *_compared("capture-fox", 8),
-    *_compared("capture-trio", 6),
+    *_compared("capture-trio", 6, downscale=2.0),  # fits the time of two cores
     *(_without(loss) for loss in CODEC_LOSSES),
     _quality("capture-fox", 24),
     _quality("snowmiku", 1, hold_out=8, downscale=2.0),

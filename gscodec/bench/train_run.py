@@ -166,7 +166,7 @@ def _estimate(row: Row, sequence: TrainedSequence) -> float:
     from gscodec.train.pipeline import Chain
 
     last = sequence.checkpoint(0).gaussians
-    chain = Chain.of(last, sequence.capture, row.settings)
+    chain = Chain.of(last, sequence.capture, row.settings, row.frames)
     total = float(base_bits(last, chain.neighbours, chain.steps).sum())
     for t in range(1, len(sequence)):
         done = sequence.checkpoint(t)

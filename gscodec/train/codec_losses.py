@@ -35,15 +35,19 @@ __all__ = [
     "find_neighbours", "shaken",
 ]  # fmt: skip
 
-KEY_LOSSES = ("grid", "entropy", "quantise")  # those that the key frame knows
+KEY_LOSSES = ("price", "grid", "entropy", "quantise")  # those that the key frame knows
 
 QUALITY = 20.0  # of the encode whose steps these are
 VIEWS, VIEW_SIZE = 12, 256  # as the encoder's preset `fast`
 NEAREST = 4
 GUESS = 0.6  # of lambda, as the encoder's own first guess
-PER_MSE = 6.0  # of the photometric loss, for each of mean squared error, at errors of 0.05
+PER_MSE = (
+    24.0  # of the photometric loss, for each of mean squared error: 6 at errors of 0.05, and all bits count
+)
 KEY_FROM = 0.6  # share of the key frame's iterations after which its base is made for the codec
 KEY_EVERY = 0.1  # of the iterations, between two looks at neighbours and steps
+PRICE_AT = (0.6, 0.85)  # shares of the iterations at which slots that are not worth their bits go
+OTHER_BITS = 25.0  # of a slot, beside its base's: its place, and what changes over a GOP
 KEY_GRID = 0.25  # of the multiplier of bits, for each step that a base differs from its neighbours
 
 
@@ -57,6 +61,7 @@ class CodecSteps:
     logits: torch.Tensor  # (N,)
     sh: torch.Tensor  # (N, K, 3) of luma and chroma
     order: torch.Tensor  # (N, 3) axes by falling scale: the codec's spelling
+    shows: torch.Tensor  # (N,) mean squared error of the picture without each one, all others there
     frames: int  # of a GOP, over which the base is spread
 
     @property
@@ -125,10 +130,17 @@ def codec_steps(
     np.put_along_axis(turns, order, of(ROTATION) * 2.0**shifts, axis=1)
     np.put_along_axis(scales, order, of(SCALE), axis=1)
     sh = np.concatenate([of(COLOUR), of(SH)], axis=1).reshape(len(splats), -1, 3)
-    arrays = (of(POSITION)[:, :1] * unit, turns, scales, of(OPACITY)[:, 0], sh)
-    tensors = [torch.as_tensor(a, dtype=torch.float32, device=device) for a in arrays]
-    rate = GUESS**2 * mse * np.log(4) / per_slot
-    return CodecSteps(*tensors, torch.as_tensor(order, device=device), frames), float(rate)
+    hidden = 1 - splats.opacities.astype(np.float64)  # a logit's derivative is so much of all that is there
+    shows = measured.logits / np.maximum(hidden, 1e-3) ** 2 / (3 * max(measured.pixels, 1.0))
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=device)
+
+    found = CodecSteps(
+        tensor(of(POSITION)[:, :1] * unit), tensor(turns), tensor(scales), tensor(of(OPACITY)[:, 0]), tensor(sh),
+        torch.as_tensor(order, device=device), tensor(shows), frames,
+    )  # fmt: skip
+    return found, float(GUESS**2 * mse * np.log(4) / per_slot)
 
 
 LUMA = torch.tensor(LUMA_CHROMA, dtype=torch.float32)
@@ -221,15 +233,36 @@ class KeyCalm:
         self._capture, self._kernel, self._frames = capture, kernel, frames
         self._generator = torch.Generator().manual_seed(seed)
         self._next = KEY_FROM
+        self._price_at: tuple[float, ...] = PRICE_AT
         self._known: tuple[CodecSteps, float, Neighbours] | None = None
 
     def look(self, gaussians: Gaussians, done: float) -> None:
         """Neighbours and steps anew where it is time; `done`: share of the iterations."""
         if self._losses and done >= self._next:
-            device = "cuda" if gaussians.means.is_cuda else "cpu"
-            steps, rate = codec_steps(gaussians, self._capture, self._kernel, self._frames, device)
-            self._known = steps, rate, find_neighbours(gaussians)
+            self.look_again(gaussians)
             self._next += KEY_EVERY
+
+    def look_again(self, gaussians: Gaussians) -> None:
+        """Neighbours and steps of other Gaussians, or of changed ones."""
+        device = "cuda" if gaussians.means.is_cuda else "cpu"
+        steps, rate = codec_steps(gaussians.fixed(), self._capture, self._kernel, self._frames, device)
+        self._known = steps, rate, find_neighbours(gaussians)
+
+    def worth(self, gaussians: Gaussians, done: float) -> torch.Tensor | None:
+        """(N,) bool: slots whose bits are worth what they show; None: it is not time to ask. Follows `look`."""
+        if (
+            self._known is None
+            or "price" not in self._losses
+            or not self._price_at
+            or done < self._price_at[0]
+        ):
+            return None
+        self._price_at = self._price_at[1:]
+        steps, rate, neighbours = self._known
+        with torch.no_grad():
+            slot_bits = base_bits(gaussians, neighbours, steps) + OTHER_BITS
+        keep = steps.shows > rate * slot_bits / (len(slot_bits) * steps.frames)
+        return keep if bool(keep.any()) else None
 
     def shown(self, gaussians: Gaussians) -> Gaussians:
         """What the picture is drawn of."""

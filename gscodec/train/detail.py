@@ -15,9 +15,14 @@ from gscodec.train.keyframe import Report, optimiser
 
 __all__ = ["CalmDetail", "detail", "hold_still", "pixels_per_unit", "refine"]
 
-FACTORS = {"means": 0.3, "quats": 1.0, "sh": 0.5}  # of the key frame's rates
-FREE = FACTORS | {"log_scales": 0.3, "logits": 0.3}  # where shapes and opacities are not held
-STILL = 5e-2  # weight of the hold-still penalty
+FACTORS = {
+    "means": 0.3,
+    "quats": 1.0,
+    "sh": 0.5,
+    "log_scales": 0.3,
+    "logits": 0.3,
+}  # of the key frame's rates
+STILL = 2e-2  # weight of the hold-still penalty
 HOLD_PIXELS = 0.15  # a change of place, or of a tip by turning, that nobody sees
 HOLD_COLOUR = 1 / 255
 SNAP = 0.6  # of a step: a change that the encoder would not send, nearly
@@ -39,14 +44,17 @@ def pixels_per_unit(gaussians: Gaussians, capture: Capture, frame: int) -> torch
 def _change(
     a: Gaussians, b: Gaussians, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(N,) each: how far apart places are, and tips turned by the rotation, in pixels; and colours, in 0..1."""
+    """(N,) each, squared: how far apart places are, and tips turned or stretched, in pixels; and colours and
+    opacities, in 0..1."""
     shift = (a.means - b.means).square().sum(1) * pixels**2
     qa, qb = (torch.nn.functional.normalize(g.quats, dim=1) for g in (a, b))
     same = torch.where((qa * qb).sum(1, keepdim=True) < 0, -qb, qb)
     turn = 4 * (qa - same).square().sum(1)  # small angles: 2 |dq|
     tip = turn * torch.exp(2 * b.log_scales).amax(1) * pixels**2
+    stretch = ((a.log_scales - b.log_scales).square() * torch.exp(2 * b.log_scales)).amax(1) * pixels**2
     colour = (Y0 * (a.sh - b.sh)).square().sum(1).amax(1)
-    return shift, tip, colour
+    opacity = (torch.sigmoid(a.logits) - torch.sigmoid(b.logits)).square()
+    return shift, tip + stretch, colour + opacity
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class CalmDetail:
         off = change(gaussians, self.carried, self.steps)
         a_bit = PER_MSE * self.rate
         if "entropy" in self.losses:
-            cost = cost + a_bit * sum(bits(levels) for levels in off.values()).mean()
+            cost = cost + a_bit * bits(torch.cat(list(off.values()), dim=1)).mean()
         if "grid" in self.losses:
             for name in ("means", "turns"):
                 rough = off[name] - self.neighbours.mean(off[name])
@@ -87,7 +95,7 @@ class CalmDetail:
         return cost
 
     def settle(self, gaussians: Gaussians) -> tuple[Gaussians, torch.Tensor, torch.Tensor]:
-        """Snapped; (N,) bool which hold still bit for bit, and which go where the motion takes them."""
+        """Snapped; (N,) bool which hold still bit for bit, and which only go where the motion takes them."""
         if "snap" not in self.losses:
             nothing = torch.zeros(len(gaussians.means), dtype=torch.bool, device=gaussians.means.device)
             return gaussians.fixed(), nothing, nothing
@@ -97,11 +105,19 @@ class CalmDetail:
         def small(levels: torch.Tensor) -> torch.Tensor:
             return levels.abs().amax(1) < SNAP
 
-        taken = small(off["means"]) & small(off["turns"]) & ~still
+        placed, turned = (
+            small(off["means"]) & small(off["turns"]),
+            small(since["means"]) & small(since["turns"]),
+        )
+        taken = placed & ~still
         out.means[taken], out.quats[taken] = self.carried.means[taken], self.carried.quats[taken]
-        plain = small(since["sh"])
-        out.sh[plain] = self.before.sh[plain]
-        still = still | (small(since["means"]) & small(since["turns"]) & plain)
+        kept = turned
+        for name in ("log_scales", "logits", "sh"):
+            same = small(since[name])
+            getattr(out, name)[same] = getattr(self.before, name)[same]
+            kept = kept & same
+            taken = taken & same
+        still = still | kept
         for name, tensor in out.tensors().items():
             tensor[still] = getattr(self.before, name)[still]
         return out, still, taken & ~still
@@ -115,18 +131,16 @@ def detail(
 ) -> tuple[Gaussians, torch.Tensor]:
     """From where the motion has put the Gaussians; (N,) bool which hold still.
 
-    With "snap", shapes and opacities are the key frame's, what hardly changed is put back part of the way through,
-    and the rest goes on without it.
+    With "snap", what hardly changed is put back part of the way through, and the rest goes on without it.
     """
     if not calm.losses:
         nothing = torch.zeros_like(calm.pixels, dtype=torch.bool)
-        return refine(calm.carried, calm, picture_loss, iterations, FREE, None, report), nothing
-    factors = FACTORS if "snap" in calm.losses else FREE
+        return refine(calm.carried, calm, picture_loss, iterations, None, report), nothing
     first = round(SETTLE * iterations) if "snap" in calm.losses else iterations
-    out = refine(calm.carried, calm, picture_loss, first, factors, None, report)
+    out = refine(calm.carried, calm, picture_loss, first, None, report)
     out, still, taken = calm.settle(out)
     if first < iterations:
-        out = refine(out, calm, picture_loss, iterations - first, factors, still | taken, report)
+        out = refine(out, calm, picture_loss, iterations - first, still | taken, report)
         out, still, taken = calm.settle(out)
     return out, still
 
@@ -136,19 +150,18 @@ def refine(
     calm: CalmDetail,
     picture_loss: Callable[[Gaussians], torch.Tensor],
     iterations: int,
-    factors: dict[str, float],
     held: torch.Tensor | None = None,
     report: Report | None = None,
 ) -> Gaussians:
-    """Descent of the picture's loss and the costs of `calm`; `factors` as of `optimiser`; `held` (N,) stay."""
+    """Descent of the picture's loss and the costs of `calm`; `held` (N,) bool stay as they are."""
     out = start.trainable()
-    adam = optimiser(out, factors)
+    adam = optimiser(out, FACTORS)
     for _ in range(iterations):
         seen = picture_loss(calm.shown(out))
         adam.zero_grad()
         (seen + calm.cost(out)).backward()  # type: ignore[no-untyped-call]
         if held is not None:
-            for name in factors:
+            for name in FACTORS:
                 getattr(out, name).grad[held] = 0
         adam.step()
         if report:

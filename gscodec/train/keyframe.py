@@ -18,7 +18,7 @@ from gscodec.train.mcmc import relocate, walk
 from gscodec.train.rasterise import render
 from gscodec.train.settings import TrainSettings
 
-__all__ = ["RATES", "PictureLoss", "optimiser", "train_key"]
+__all__ = ["RATES", "PictureLoss", "optimiser", "thinned", "train_key"]
 
 RATES = {"means": 1.6e-3, "quats": 2e-3, "log_scales": 6e-3, "logits": 3e-2, "sh": 4e-3}
 MEANS_LAST = 0.03  # of the position rate at the end
@@ -37,6 +37,17 @@ def optimiser(gaussians: Gaussians, factors: dict[str, float]) -> torch.optim.Ad
     tensors = gaussians.tensors()
     groups = [{"params": [tensors[n]], "lr": RATES[n] * f, "name": n} for n, f in factors.items()]
     return torch.optim.Adam(groups, eps=1e-15)
+
+
+def thinned(gaussians: Gaussians, adam: torch.optim.Adam, keep: torch.Tensor) -> Gaussians:
+    """Those of `keep` (N,) bool, as leaves of the same optimiser, which goes on with what it knows of them."""
+    out = Gaussians(*(t[keep] for t in gaussians.tensors().values())).trainable()
+    for group in adam.param_groups:
+        old, new = group["params"][0], getattr(out, group["name"])
+        state = adam.state.pop(old, {})
+        adam.state[new] = {name: v[keep] if v.ndim else v for name, v in state.items()}
+        group["params"] = [new]
+    return out
 
 
 @dataclass
@@ -94,6 +105,9 @@ def train_key(
         adam.param_groups[0]["lr"] = rate
         if calm:
             calm.look(gaussians, done)
+            if (keep := calm.worth(gaussians, done)) is not None:
+                gaussians = thinned(gaussians, adam, keep)
+                calm.look_again(gaussians)
         seen = picture_loss(calm.shown(gaussians) if calm else gaussians)
         loss = seen if calm is None else seen + calm.cost(gaussians)
         loss = loss + FAINT * torch.sigmoid(gaussians.logits).mean()

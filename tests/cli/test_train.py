@@ -75,7 +75,7 @@ def test_a_folder_of_ply_with_a_report(
 ) -> None:
     pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
     out = tmp_path / "ply"
-    again = [*arguments(capture, out), "--json", "--sh-degree", "0"]
+    again = [*arguments(capture, out), "--json", "--sh-degree", "0", "--codec-losses", "snap,calm"]
     assert main(again) == 0
     document = json.loads(capsys.readouterr().out)
     assert sorted(p.name for p in out.iterdir()) == ["frame_0001.ply", "frame_0002.ply", "scene.json"]
@@ -84,4 +84,7 @@ def test_a_folder_of_ply_with_a_report(
     assert document["psnr"]["worst"] > 15
     assert 0 <= document["still"] <= 1
     assert main(again) == 2  # the output exists
+    assert main([*again, "--force", "--codec-losses", "none"]) == 2  # the work folder is of another run
+    assert "other settings" in capsys.readouterr().err
+    assert main([*again, "--force", "--codec-losses", "calm,quiet"]) == 2
     assert main([*again, "--frames", "1:9", "--force"]) == 2
