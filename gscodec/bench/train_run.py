@@ -218,9 +218,9 @@ def encoded_at(sequence: TrainedSequence, target: float, known: Stream, scratch:
         elif above:
             return min(above, key=lambda s: s.setting)  # quality 0
         else:
-            setting = max(s.setting for s in tried) + 20
-        if setting > 100:
-            break
+            setting = min(100.0, max(s.setting for s in tried) + 25)
+            if any(s.setting == setting for s in tried):
+                break
         tried.append(encoded(sequence, round(setting, 1), scratch))
     return _nearest(tried, target)
 

@@ -11,6 +11,7 @@ __all__ = ["CODEC_LOSSES", "KERNELS", "PRESETS", "TrainSettings", "preset"]
 
 KERNELS = ("classic", "compensated")
 CODEC_LOSSES = (
+    "price",
     "grid",
     "calm",
     "entropy",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+
+import torch
 
 from gscodec.train.codec_losses import (
     QUALITY,

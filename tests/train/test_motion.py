@@ -104,7 +104,14 @@ def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
     carried = move(start, nodes, loss, 80).fixed()
     steps, rate = codec_steps(start, capture, "classic", 2, "cpu")
     calm = CalmDetail(
-        CODEC_LOSSES, start, carried, pixels, steps, rate, find_neighbours(start), torch.Generator().manual_seed(0)
+        CODEC_LOSSES,
+        start,
+        carried,
+        pixels,
+        steps,
+        rate,
+        find_neighbours(start),
+        torch.Generator().manual_seed(0),
     )
     out, still = detail(calm, loss, 40)
     error = (out.means - goal.means).norm(dim=1)
