@@ -108,7 +108,8 @@ def _key_name(row: Row) -> str:
     known = asdict(row.settings) | {"codec": [n for n in row.settings.codec if n in KEY_LOSSES]}
     for name in ("motion_iterations", "detail_iterations", "nodes"):
         del known[name]
-    text = json.dumps([row.capture, row.downscale, row.hold_out, known], sort_keys=True)
+    spread = row.frames if known["codec"] else 0  # the frames that share a base
+    text = json.dumps([row.capture, row.downscale, row.hold_out, spread, known], sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 

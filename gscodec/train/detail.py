@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gscodec.train.captures.model import Capture
-from gscodec.train.codec_losses import PER_MSE, CodecSteps, Neighbours, bits, change, shaken
+from gscodec.train.codec_losses import PER_MSE, CodecSteps, Neighbours, bits, change
 from gscodec.train.gaussians import Y0, Gaussians
 from gscodec.train.keyframe import Report, optimiser
 
@@ -22,10 +22,10 @@ FACTORS = {
     "log_scales": 0.3,
     "logits": 0.3,
 }  # of the key frame's rates
-STILL = 2e-2  # weight of the hold-still penalty
+STILL = 3e-3  # weight of the hold-still penalty; ten times as much costs 0.4 dB of every following frame
 HOLD_PIXELS = 0.15  # a change of place, or of a tip by turning, that nobody sees
 HOLD_COLOUR = 1 / 255
-SNAP = 0.6  # of a step: a change that the encoder would not send, nearly
+SNAP = 0.15  # of a step: a change that the encoder would not send; at 0.6 what is lost adds up over frames
 GRID = 2.0  # of the multiplier of bits, for each step that a slot's change differs from its neighbours'
 SETTLE = 0.6  # share of the iterations before what hardly moved is snapped and the others go on
 
@@ -68,13 +68,6 @@ class CalmDetail:
     steps: CodecSteps
     rate: float  # mean squared error that a bit a slot is worth
     neighbours: Neighbours
-    generator: torch.Generator
-
-    def shown(self, gaussians: Gaussians) -> Gaussians:
-        """What the picture is drawn of."""
-        if "quantise" in self.losses:
-            return shaken(gaussians, self.steps, False, self.generator)
-        return gaussians
 
     def cost(self, gaussians: Gaussians) -> torch.Tensor:
         """What is added to the picture's loss."""
@@ -157,7 +150,7 @@ def refine(
     out = start.trainable()
     adam = optimiser(out, FACTORS)
     for _ in range(iterations):
-        seen = picture_loss(calm.shown(out))
+        seen = picture_loss(out)
         adam.zero_grad()
         (seen + calm.cost(out)).backward()  # type: ignore[no-untyped-call]
         if held is not None:

@@ -212,7 +212,7 @@ def _following(
     carried = move(before, nodes, picture_loss, settings.motion_iterations, report).fixed()
     calm = CalmDetail(
         settings.codec, before, carried, pixels_per_unit(before, capture, frame), chain.steps, chain.rate,
-        chain.neighbours, torch.Generator().manual_seed(settings.seed + frame),
+        chain.neighbours,
     )  # fmt: skip
     gaussians, still = detail(calm, picture_loss, settings.detail_iterations, report)
     return Checkpoint(gaussians, nodes.motion, still)
