@@ -13,7 +13,7 @@ from gscodec.train.codec_losses import PER_MSE, CodecSteps, Neighbours, bits, ch
 from gscodec.train.gaussians import Y0, Gaussians
 from gscodec.train.keyframe import Report, optimiser
 
-__all__ = ["CalmDetail", "detail", "hold_still", "pixels_per_unit", "refine"]
+__all__ = ["CalmDetail", "detail", "hold_still", "pixels_per_unit"]
 
 FACTORS = {
     "means": 0.3,
@@ -22,12 +22,11 @@ FACTORS = {
     "log_scales": 0.3,
     "logits": 0.3,
 }  # of the key frame's rates
-STILL = 3e-3  # weight of the hold-still penalty; ten times as much costs 0.4 dB of every following frame
+STILL = 1e-3  # weight of the hold-still penalty; at 2e-2 every following frame loses 0.4 dB
 HOLD_PIXELS = 0.15  # a change of place, or of a tip by turning, that nobody sees
 HOLD_COLOUR = 1 / 255
-SNAP = 0.15  # of a step: a change that the encoder would not send; at 0.6 what is lost adds up over frames
+SNAP = 0.1  # of a step: a change that the encoder would not send; at 0.6 what is lost adds up over frames
 GRID = 2.0  # of the multiplier of bits, for each step that a slot's change differs from its neighbours'
-SETTLE = 0.6  # share of the iterations before what hardly moved is snapped and the others go on
 
 
 def pixels_per_unit(gaussians: Gaussians, capture: Capture, frame: int) -> torch.Tensor:
@@ -87,33 +86,26 @@ class CalmDetail:
                 cost = cost + GRID * a_bit * torch.log2(1 + rough.square()).sum(1).mean() / 2
         return cost
 
-    def settle(self, gaussians: Gaussians) -> tuple[Gaussians, torch.Tensor, torch.Tensor]:
-        """Snapped; (N,) bool which hold still bit for bit, and which only go where the motion takes them."""
+    def settle(self, gaussians: Gaussians) -> tuple[Gaussians, torch.Tensor]:
+        """With "snap": what hardly changed is put back. (N,) bool: which hold still, bit for bit."""
         if "snap" not in self.losses:
-            nothing = torch.zeros(len(gaussians.means), dtype=torch.bool, device=gaussians.means.device)
-            return gaussians.fixed(), nothing, nothing
+            return gaussians.fixed(), torch.zeros_like(self.pixels, dtype=torch.bool)
         out, still = hold_still(gaussians, self.before, self.pixels)
         off, since = (change(out, like, self.steps) for like in (self.carried, self.before))
 
-        def small(levels: torch.Tensor) -> torch.Tensor:
-            return levels.abs().amax(1) < SNAP
+        def small(*levels: torch.Tensor) -> torch.Tensor:
+            return torch.cat(levels, dim=1).abs().amax(1) < SNAP
 
-        placed, turned = (
-            small(off["means"]) & small(off["turns"]),
-            small(since["means"]) & small(since["turns"]),
-        )
-        taken = placed & ~still
-        out.means[taken], out.quats[taken] = self.carried.means[taken], self.carried.quats[taken]
-        kept = turned
+        taken = small(off["means"], off["turns"]) & ~still
+        for name in ("means", "quats"):
+            getattr(out, name)[taken] = getattr(self.carried, name)[taken]
         for name in ("log_scales", "logits", "sh"):
             same = small(since[name])
             getattr(out, name)[same] = getattr(self.before, name)[same]
-            kept = kept & same
-            taken = taken & same
-        still = still | kept
+        still = still | small(*since.values())
         for name, tensor in out.tensors().items():
             tensor[still] = getattr(self.before, name)[still]
-        return out, still, taken & ~still
+        return out, still
 
 
 def detail(
@@ -122,44 +114,21 @@ def detail(
     iterations: int,
     report: Report | None = None,
 ) -> tuple[Gaussians, torch.Tensor]:
-    """From where the motion has put the Gaussians; (N,) bool which hold still.
+    """Descent of the picture's loss and the costs of `calm`, from where the motion has put the Gaussians.
 
-    With "snap", what hardly changed is put back part of the way through, and the rest goes on without it.
+    Also (N,) bool: which hold still. Snapping comes last: what is snapped half way through can't catch up, and the
+    frames after it pay (0.2 dB).
     """
-    if not calm.losses:
-        nothing = torch.zeros_like(calm.pixels, dtype=torch.bool)
-        return refine(calm.carried, calm, picture_loss, iterations, None, report), nothing
-    first = round(SETTLE * iterations) if "snap" in calm.losses else iterations
-    out = refine(calm.carried, calm, picture_loss, first, None, report)
-    out, still, taken = calm.settle(out)
-    if first < iterations:
-        out = refine(out, calm, picture_loss, iterations - first, still | taken, report)
-        out, still, taken = calm.settle(out)
-    return out, still
-
-
-def refine(
-    start: Gaussians,
-    calm: CalmDetail,
-    picture_loss: Callable[[Gaussians], torch.Tensor],
-    iterations: int,
-    held: torch.Tensor | None = None,
-    report: Report | None = None,
-) -> Gaussians:
-    """Descent of the picture's loss and the costs of `calm`; `held` (N,) bool stay as they are."""
-    out = start.trainable()
+    out = calm.carried.trainable()
     adam = optimiser(out, FACTORS)
     for _ in range(iterations):
         seen = picture_loss(out)
         adam.zero_grad()
         (seen + calm.cost(out)).backward()  # type: ignore[no-untyped-call]
-        if held is not None:
-            for name in FACTORS:
-                getattr(out, name).grad[held] = 0
         adam.step()
         if report:
             report(1, float(seen.detach()))
-    return out.fixed()
+    return calm.settle(out)
 
 
 def _levelled(gaussians: Gaussians, like: Gaussians, pixels: torch.Tensor) -> torch.Tensor:
