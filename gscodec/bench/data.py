@@ -14,7 +14,7 @@ from pathlib import Path
 import gscodec
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
 
-__all__ = ["DATA_ENV", "code_digest", "folder_digest", "open_cache", "sequence_folder"]
+__all__ = ["DATA_ENV", "code_digest", "data_root", "folder_digest", "open_cache", "sequence_folder"]
 
 DATA_ENV = "GSCODEC_TEST_DATA"
 
@@ -25,15 +25,21 @@ def open_cache(folder: Path) -> None:
     (folder / ".gitignore").write_text("*\n")
 
 
+def data_root(data: Path | None) -> Path:
+    """`data`, or the environment's GSCODEC_TEST_DATA; raises Misuse where neither is named."""
+    root = data if data is not None else Path(os.environ.get(DATA_ENV, ""))
+    if root == Path():
+        raise Misuse(f"no test data: give --data or set {DATA_ENV}")
+    return root
+
+
 def sequence_folder(name: str, data: Path | None, cache: Path) -> Path:
     """The folder of frames of a test sequence.
 
     `data` (or the environment's GSCODEC_TEST_DATA) holds it unpacked, or holds the unpack.py that makes it
     under `cache`. Raises Misuse where neither is named, BadInput where the sequence is not there.
     """
-    root = data if data is not None else Path(os.environ.get(DATA_ENV, ""))
-    if root == Path():
-        raise Misuse(f"no test data: give --data or set {DATA_ENV}")
+    root = data_root(data)
     if any((root / name).glob("frame_*.ply")):
         return root / name
     script = root / "unpack.py"

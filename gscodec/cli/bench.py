@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("rates", "static", "loop", "tools")
+TRAIN_PARTS = ("worth", "losses", "quality")
 
 
 def add(commands: Any) -> None:
@@ -25,7 +26,15 @@ def add(commands: Any) -> None:
         k.add_argument("--data", type=Path, metavar="DIR", help="the test data (default: $GSCODEC_TEST_DATA)")
         k.add_argument("--sequences", nargs="*", metavar="NAME")
     cuda = kinds.add_parser("cuda", help="the GPU's kernels")
-    for k in (rd, speed, decode, cuda):
+    train = kinds.add_parser("train", help="what training reaches, and what its streams cost")
+    train.add_argument("--only", nargs="+", choices=TRAIN_PARTS, help="some of the tables (default: all)")
+    train.add_argument("--captures", nargs="+", metavar="NAME", help="some of the captures (default: all)")
+    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    train.add_argument("--data", type=Path, metavar="DIR", help="the test data (default: $GSCODEC_TEST_DATA)")
+    train.add_argument(
+        "--cache", type=Path, metavar="DIR", help="checkpoints and points (default: bench-cache)"
+    )
+    for k in (rd, speed, decode, cuda, train):
         k.add_argument("--json", action="store_true")
         k.add_argument(
             "--output",
@@ -41,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
         from gscodec.bench.cuda import CudaOptions, run_cuda
 
         return run_cuda(CudaOptions(**_given({"json": args.json, "output": args.output})))
+    if args.kind == "train":
+        return _train(args)
     shared = {"data": args.data, "json": args.json, "sequences": _some(args.sequences)}
     if args.kind == "speed":
         from gscodec.bench.speed import SpeedOptions, run_speed
@@ -66,6 +77,19 @@ def run(args: argparse.Namespace) -> int:
     if "output" not in given and (given.keys() & {"sequences", "scenes", "tools"} or args.no_peers):
         given["output"] = None  # half a table does not replace a whole one
     return run_rd(RdOptions(**given))
+
+
+def _train(args: argparse.Namespace) -> int:
+    from gscodec.bench.train import TrainBenchOptions, run_train
+
+    options = {
+        "data": args.data, "parts": _some(args.only), "captures": _some(args.captures), "device": args.device,
+        "cache": args.cache, "json": args.json, "output": args.output,
+    }  # fmt: skip
+    given = _given(options)
+    if "output" not in given and given.keys() & {"parts", "captures"}:
+        given["output"] = None  # half a table does not replace a whole one
+    return run_train(TrainBenchOptions(**given))
 
 
 def _some(names: list[str] | None) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ from gscodec.base.errors import MissingDependency, Misuse
 from gscodec.cli.common import add_json, note, print_json, refuse_existing
 from gscodec.cli.decode import frame_range, refuse_other_files, write_folder
 from gscodec.codec.settings import DEFAULT_QUALITY
-from gscodec.train.settings import KERNELS, PRESETS, TrainSettings, preset
+from gscodec.train.settings import CODEC_LOSSES, KERNELS, PRESETS, TrainSettings, preset
 
 if TYPE_CHECKING:
     from gscodec.train.pipeline import TrainedSequence
@@ -43,6 +43,12 @@ def add(commands: Any) -> None:
         "--distil-from", type=int, choices=(2, 3), help="train SH of that degree, then distil them"
     )
     p.add_argument("--preview-every", type=int, metavar="N", help="steps between pictures in the work folder")
+    p.add_argument(
+        "--codec-losses",
+        type=_losses,
+        metavar="A,B",
+        help=f"of {', '.join(CODEC_LOSSES)}, or none (default: all)",
+    )
     p.add_argument("--quality", type=float, default=DEFAULT_QUALITY, help="of the encode, 0..100")
     p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
     p.add_argument("--hold-out", type=int, metavar="N", help="every N-th view is kept for measuring")
@@ -56,6 +62,12 @@ def add(commands: Any) -> None:
     p.set_defaults(run=run)
 
 
+def _losses(text: str) -> tuple[str, ...]:
+    """In the order of CODEC_LOSSES; TrainSettings refuses what is not one of them."""
+    names = set() if text == "none" else {name.strip() for name in text.split(",")}
+    return tuple(n for n in CODEC_LOSSES if n in names) + tuple(sorted(names - set(CODEC_LOSSES)))
+
+
 def _need(device: str) -> None:
     for name in ("torch", "gsplat") if device == "cuda" else ("torch",):
         if importlib.util.find_spec(name) is None:
@@ -67,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         args.preset, gaussians=args.gaussians, sh_degree=args.sh_degree, kernel=args.kernel, device=args.device,
         seed=args.seed, views_per_step=args.views_per_step, prune=args.prune, mask_weight=args.mask_weight,
         camera_colours=args.camera_colours, preview_every=args.preview_every,
-        distil_from=args.distil_from,
+        distil_from=args.distil_from, codec=args.codec_losses,
     )  # fmt: skip
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)

@@ -14,7 +14,9 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Normalisation, SeedPoints
 from gscodec.train.rasterise import Attributes
 
-__all__ = ["NAMES", "Y0", "Gaussians", "from_colours", "from_seeds", "to_splats", "turned"]
+__all__ = [
+    "NAMES", "Y0", "Gaussians", "conjugate", "from_colours", "from_seeds", "product", "to_splats", "turned",
+]  # fmt: skip
 
 F64 = npt.NDArray[np.float64]
 
@@ -110,3 +112,14 @@ def turned(q: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     c = 2 * torch.linalg.cross(v, x)
     out: torch.Tensor = x + q[..., :1] * c + torch.linalg.cross(v, c)
     return out
+
+
+def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Quaternion product, rows wxyz."""
+    w, v, x, u = a[:, :1], a[:, 1:], b[:, :1], b[:, 1:]
+    return torch.cat([w * x - (v * u).sum(1, keepdim=True), w * u + x * v + torch.linalg.cross(v, u)], dim=1)
+
+
+def conjugate(q: torch.Tensor) -> torch.Tensor:
+    """The inverse of unit quaternions (N, 4), wxyz."""
+    return q * q.new_tensor([1.0, -1, -1, -1])

@@ -16,6 +16,7 @@ from gscodec.train.backdrop import hang_backdrop
 from gscodec.train.captures.model import Capture, Picture
 from gscodec.train.captures.seeds import seed_points
 from gscodec.train.captures.sweep import nearest
+from gscodec.train.codec_losses import KeyCalm
 from gscodec.train.colour import RATE as COLOUR_RATE
 from gscodec.train.colour import CameraColours
 from gscodec.train.distil import Report, distil
@@ -41,7 +42,7 @@ FAINT, LARGE = (
     0.01,
     0.01,
 )  # weights of mean opacity and mean scale: what is not needed fades (MCMC, section 3.4)
-SAVE_EVERY = 250  # pictures between saved states
+SAVE_EVERY = 100  # pictures between saved states, and between looks at what the codec makes of it
 
 OnPreview = Callable[[int, Gaussians], None]
 
@@ -139,23 +140,30 @@ def train_key(
     *,
     saved: Path | None = None,
     preview: OnPreview | None = None,
+    calm: KeyCalm | None = None,
 ) -> KeyFrame:
     """Train one frame from the capture's seeds; `report(pictures, loss)` hears of each step, not a number: no loss.
 
     `saved`: where the state is kept every SAVE_EVERY pictures, and from where a killed run goes on, to the same result.
+    `calm`: the codec's losses.
     """
     if saved is not None and saved.exists():
         state = keystate.load(saved, settings.device, lambda leaves: _adam(leaves, settings))
+        if calm:
+            calm.resume(_gaussians(state.leaves), *_shares(state, settings))
         if report:
             report(state.done, math.nan)
     else:
         state = _begin(capture, settings, frame)
     loss = PictureLoss(capture, frame, settings.kernel, state.rng, state.order, settings.views_per_step)
     while state.done < settings.key_iterations:
-        already, seen = state.done, _step(state, settings, loss)
+        already, seen = state.done, _step(state, settings, loss, calm)
         state.order = loss.order
-        if saved is not None and _comes(state, settings, SAVE_EVERY):
-            keystate.save(state, saved)
+        if _comes(state, settings, SAVE_EVERY):
+            if calm:
+                calm.look(_gaussians(state.leaves), state.done / settings.key_iterations)
+            if saved is not None:
+                keystate.save(state, saved)
         if preview and _comes(state, settings, settings.preview_every):
             preview(state.done, _gaussians(state.leaves).fixed())
         if report:
@@ -172,6 +180,13 @@ def train_key(
 def _comes(state: KeyState, settings: TrainSettings, every: int) -> bool:
     """Whether the last step reached a multiple of `every` pictures (0: never)."""
     return every > 0 and state.done // every > (state.done - settings.views_per_step) // every
+
+
+def _shares(state: KeyState, settings: TrainSettings) -> tuple[float, float]:
+    """Of the iterations: where the last step began, and where it ended."""
+    return (
+        state.done - settings.views_per_step
+    ) / settings.key_iterations, state.done / settings.key_iterations
 
 
 def _gaussians(leaves: Leaves) -> Gaussians:
@@ -221,18 +236,22 @@ def _begin(capture: Capture, settings: TrainSettings, frame: int) -> KeyState:
     return state
 
 
-def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss) -> float:
+def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss, calm: KeyCalm | None) -> float:
     """One step of descent and what comes with it; returns the photometric loss."""
     leaves, adam, before = state.leaves, state.adam, state.done / settings.key_iterations
+    if calm and (keep := calm.worth(_gaussians(leaves), before)) is not None:
+        take(leaves, adam, torch.nonzero(keep)[:, 0])
+        calm.look(_gaussians(leaves), before)
     gaussians, colours = _gaussians(leaves), _colours(leaves, picture_loss.capture)
     picture_loss.colours = colours
     rate = RATES["means"] * MEANS_LAST**before * math.sqrt(settings.views_per_step)
     adam.param_groups[0]["lr"] = rate
-    attributes = gaussians.activated()
+    attributes = (calm.shown(gaussians, state.generator) if calm else gaussians).activated()
     if "masks" in leaves:
         attributes = masked(attributes, leaves["masks"])
     seen = picture_loss.of(attributes)
-    loss = seen + FAINT * torch.sigmoid(gaussians.logits).mean()
+    loss = seen + calm.cost(gaussians) if calm else seen
+    loss = loss + FAINT * torch.sigmoid(gaussians.logits).mean()
     loss = loss + LARGE * (torch.exp(gaussians.log_scales) / distances(gaussians)).mean()
     if "masks" in leaves:
         loss = loss + settings.mask_weight * torch.sigmoid(leaves["masks"]).mean()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as nn
 
-from gscodec.train.gaussians import Gaussians, turned
+from gscodec.train.gaussians import Gaussians, product, turned
 from gscodec.train.keyframe import Report
 
 __all__ = ["Nodes", "bind_nodes", "move", "moved", "rigidity"]
@@ -62,12 +62,6 @@ def _quaternions(turn: torch.Tensor) -> torch.Tensor:
     return nn.normalize(torch.cat([torch.ones_like(turn[:, :1]), 0.5 * turn], dim=1), dim=1)
 
 
-def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Quaternion product, rows wxyz."""
-    w, v, x, u = a[:, :1], a[:, 1:], b[:, :1], b[:, 1:]
-    return torch.cat([w * x - (v * u).sum(1, keepdim=True), w * u + x * v + torch.linalg.cross(v, u)], dim=1)
-
-
 def moved(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> Gaussians:
     """Every Gaussian by the blend of its nodes' rigid motions."""
     turns, centres = _quaternions(motion[:, 3:]), start.means[nodes.rows]
@@ -75,7 +69,7 @@ def moved(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> Gaussians:
     placed = centres[nodes.near] + motion[:, :3][nodes.near] + turned(turns[nodes.near], offset)
     means = (nodes.weights[..., None] * placed).sum(1)
     turn = nn.normalize((nodes.weights[..., None] * turns[nodes.near]).sum(1), dim=1)
-    return Gaussians(means, _product(turn, start.quats), start.log_scales, start.logits, start.sh)
+    return Gaussians(means, product(turn, start.quats), start.log_scales, start.logits, start.sh)
 
 
 def rigidity(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -19,21 +19,23 @@ import numpy.typing as npt
 import torch
 
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
+from gscodec.codec.settings import MAX_GOP_FRAMES
 from gscodec.render.cameras import Camera
 from gscodec.render.metrics import mse_to_psnr
 from gscodec.render.output import write_png
 from gscodec.render.rasterize import rasterize
 from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
+from gscodec.train.codec_losses import CodecSteps, KeyCalm, Neighbours, codec_steps, find_neighbours
 from gscodec.train.colour import CameraColours
-from gscodec.train.detail import hold_still, pixels_per_unit, refine
+from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
 from gscodec.train.keyframe import PictureLoss, Report, train_key
-from gscodec.train.motion import bind_nodes, move
+from gscodec.train.motion import Nodes, bind_nodes, move
 from gscodec.train.rasterise import Attributes, render
 from gscodec.train.settings import TrainSettings
 
-__all__ = ["Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
+__all__ = ["Chain", "Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
 
 PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
 SHOWN_ONLY = ("preview_every",)  # settings that change no result
@@ -133,15 +135,20 @@ def train_sequence(
         raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
     torch.set_num_threads(1)  # sums must not depend on the number of threads
     _claim(work, capture, settings, frames.start)
-    last = ""
+    last, chain = "", None
     for frame in frames:
         path, first = _path(work, frame), frame == frames.start
         if not path.exists():
             report = _Teller(on_step, frame, last)
             if first:
-                done = _key(capture, settings, frame, work, report)
+                done = _key(capture, settings, frame, len(frames), work, report)
             else:
-                done = _following(capture, settings, frames.start, frame, work, report)
+                if chain is None:
+                    key = Checkpoint.load(_path(work, frames.start), settings.device)
+                    colours = _colours(work, capture, settings)
+                    chain = Chain.of(key.gaussians, capture, settings, len(frames), colours)
+                before = Checkpoint.load(_path(work, frame - 1), settings.device)
+                done = _following(capture, settings, chain, frame, before, report)
             done.save(path)
             _key_state(work).unlink(missing_ok=True)
             if settings.preview_every:
@@ -199,11 +206,19 @@ class _Teller:
             self._on_step(iterations, f"{line}, {self._last}" if self._last else line)
 
 
-def _key(capture: Capture, settings: TrainSettings, frame: int, work: Path, report: Report) -> Checkpoint:
+def gop_frames(capture: Capture, frames: int) -> int:
+    """Frames over which the encoder spreads a base, of a sequence of so many."""
+    return max(1, min(round(capture.fps), MAX_GOP_FRAMES, frames))
+
+
+def _key(
+    capture: Capture, settings: TrainSettings, frame: int, frames: int, work: Path, report: Report
+) -> Checkpoint:
     def preview(_: int, gaussians: Gaussians) -> None:
         write_preview(work / PREVIEW, capture, settings, frame, gaussians)
 
-    key = train_key(capture, settings, frame, report, saved=_key_state(work), preview=preview)
+    calm = KeyCalm(settings.codec, capture, settings.kernel, gop_frames(capture, frames))
+    key = train_key(capture, settings, frame, report, saved=_key_state(work), preview=preview, calm=calm)
     gaussians = key.gaussians
     if key.colours is not None:
         key.colours.save(work / COLOURS)
@@ -211,21 +226,42 @@ def _key(capture: Capture, settings: TrainSettings, frame: int, work: Path, repo
     return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """What all following frames take from the key frame."""
+
+    nodes: Nodes
+    steps: CodecSteps
+    rate: float
+    neighbours: Neighbours
+    colours: CameraColours | None = None
+
+    @classmethod
+    def of(
+        cls,
+        key: Gaussians,
+        capture: Capture,
+        settings: TrainSettings,
+        frames: int,
+        colours: CameraColours | None = None,
+    ) -> Chain:
+        steps, rate = codec_steps(key, capture, settings.kernel, gop_frames(capture, frames), settings.device)
+        return cls(bind_nodes(key, settings.nodes), steps, rate, find_neighbours(key), colours)
+
+
 def _following(
-    capture: Capture, settings: TrainSettings, key: int, frame: int, work: Path, report: Report
+    capture: Capture, settings: TrainSettings, chain: Chain, frame: int, last: Checkpoint, report: Report
 ) -> Checkpoint:
     """The Gaussians of `frame`, the same ones in the same order as in the frame before."""
-    nodes = bind_nodes(Checkpoint.load(_path(work, key), settings.device).gaussians, settings.nodes)
-    last = Checkpoint.load(_path(work, frame - 1), settings.device)
-    before, nodes.motion = last.gaussians, last.motion
+    nodes, before = replace(chain.nodes, motion=last.motion), last.gaussians
     rng = np.random.default_rng([settings.seed, frame])
-    picture_loss = PictureLoss(
-        capture, frame, settings.kernel, rng, colours=_colours(work, capture, settings)
-    )
-    pixels = pixels_per_unit(before, capture, frame)
-    gaussians = move(before, nodes, picture_loss, settings.motion_iterations, report)
-    gaussians = refine(gaussians, before, pixels, picture_loss, settings.detail_iterations, report)
-    gaussians, still = hold_still(gaussians, before, pixels)
+    picture_loss = PictureLoss(capture, frame, settings.kernel, rng, colours=chain.colours)
+    carried = move(before, nodes, picture_loss, settings.motion_iterations, report).fixed()
+    calm = CalmDetail(
+        settings.codec, before, carried, pixels_per_unit(before, capture, frame), chain.steps, chain.rate,
+        chain.neighbours,
+    )  # fmt: skip
+    gaussians, still = detail(calm, picture_loss, settings.detail_iterations, report)
     return Checkpoint(gaussians, nodes.motion, still)
 
 
@@ -266,7 +302,7 @@ def _claim(folder: Path, capture: Capture, settings: TrainSettings, first: int) 
     ]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
     chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
-    wanted = {"settings": chosen, "first": first, "capture": digest}
+    wanted = json.loads(json.dumps({"settings": chosen, "first": first, "capture": digest}))
     place = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not place.exists():

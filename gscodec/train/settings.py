@@ -7,9 +7,10 @@ from typing import Any
 
 from gscodec.base.errors import Misuse
 
-__all__ = ["KERNELS", "PRESETS", "TrainSettings", "preset"]
+__all__ = ["CODEC_LOSSES", "KERNELS", "PRESETS", "TrainSettings", "preset"]
 
 KERNELS = ("classic", "compensated", "analytic")
+CODEC_LOSSES = ("price", "grid", "calm", "entropy", "quantise", "snap")  # see codec_losses.py
 LEAST = {
     "gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0,
     "views_per_step": 1, "preview_every": 0, "mask_weight": 0,
@@ -43,6 +44,7 @@ class TrainSettings:
     camera_colours: bool = False
     preview_every: int = 250
     distil_from: int = 0
+    codec: tuple[str, ...] = CODEC_LOSSES  # none of them: frames are trained for their pictures alone
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
@@ -55,6 +57,10 @@ class TrainSettings:
             raise Misuse("a share of the slots, less than 1", prune=self.prune)
         if not 0 < self.start_share <= 1:
             raise Misuse("a share of the slots, up to 1", start_share=self.start_share)
+        if unknown := set(self.codec) - set(CODEC_LOSSES):
+            raise Misuse(
+                f"the codec's losses are {', '.join(CODEC_LOSSES)}", codec=", ".join(sorted(unknown))
+            )
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})

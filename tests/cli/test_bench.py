@@ -53,3 +53,18 @@ def test_speed_takes_sequences(asked: list[Any]) -> None:
     main(["bench", "speed", "--sequences", "seq-trio", "--json"])
     assert asked[0].sequences == ("seq-trio",)
     assert asked[0].json
+
+
+def test_train_takes_parts_captures_and_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gscodec.bench import train, train_plan
+
+    seen: list[train.TrainBenchOptions] = []
+    monkeypatch.setattr(train, "run_train", lambda options: seen.append(options) or 0)
+    assert bench.TRAIN_PARTS == train_plan.PARTS
+    assert main(["bench", "train"]) == 0
+    assert seen == [train.TrainBenchOptions()]
+    main(
+        ["bench", "train", "--only", "worth", "--captures", "capture-fox", "--device", "cuda", "--cache", "c"]
+    )
+    assert (seen[1].parts, seen[1].captures, seen[1].device) == (("worth",), ("capture-fox",), "cuda")
+    assert (seen[1].output, seen[1].cache) == (None, Path("c"))

@@ -99,7 +99,7 @@ def test_a_folder_of_ply_with_a_report(
         "--prune",
         "0.2",
     ]
-    again += ["--camera-colours", "--preview-every", "300"]
+    again += ["--codec-losses", "snap,calm", "--camera-colours", "--preview-every", "300"]
     assert main(again) == 0
     document = json.loads(capsys.readouterr().out)
     assert sorted(p.name for p in out.iterdir()) == ["frame_0001.ply", "frame_0002.ply", "scene.json"]
@@ -111,4 +111,7 @@ def test_a_folder_of_ply_with_a_report(
         assert preview.size == (64, 32)  # what is seen and what is trained, side by side
     assert main(again) == 2  # the output exists
     assert main([*arguments(capture, tmp_path / "a.gsv"), "--kernel", "analytic"]) == 2
+    assert main([*again, "--force", "--codec-losses", "none"]) == 2  # the work folder is of another run
+    assert "other settings" in capsys.readouterr().err
+    assert main([*again, "--force", "--codec-losses", "calm,quiet"]) == 2
     assert main([*again, "--frames", "1:9", "--force"]) == 2

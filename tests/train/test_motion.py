@@ -12,6 +12,7 @@ import pytest
 from gscodec.base.errors import BadInput
 from gscodec.render.cameras import look_at
 from gscodec.train.captures.model import Capture, Normalisation, Picture, View
+from gscodec.train.settings import CODEC_LOSSES
 
 torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
 
@@ -87,7 +88,8 @@ def test_one_rigid_motion_of_all_nodes_is_that_motion() -> None:
 
 
 def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
-    from gscodec.train.detail import hold_still, pixels_per_unit, refine
+    from gscodec.train.codec_losses import codec_steps, find_neighbours
+    from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
     from gscodec.train.keyframe import PictureLoss
     from gscodec.train.motion import bind_nodes, move
 
@@ -99,9 +101,10 @@ def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
     nodes = bind_nodes(start, 12)
     pixels = pixels_per_unit(start, capture, 1)
     assert float(pixels.min()) > 20
-    out = move(start, nodes, loss, 80)
-    out = refine(out, start, pixels, loss, 40)
-    out, still = hold_still(out, start, pixels)
+    carried = move(start, nodes, loss, 80).fixed()
+    steps, rate = codec_steps(start, capture, "classic", 2, "cpu")
+    calm = CalmDetail(CODEC_LOSSES, start, carried, pixels, steps, rate, find_neighbours(start))
+    out, still = detail(calm, loss, 40)
     error = (out.means - goal.means).norm(dim=1)
     assert float(error[torch.from_numpy(right)].median()) < 0.012  # of 0.067
     held = still.numpy()
@@ -109,6 +112,9 @@ def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
     assert held[right].mean() < 0.05
     for name, tensor in out.tensors().items():
         assert torch.equal(tensor[still], getattr(start, name)[still]), name
+    free, nothing = detail(replace(calm, losses=()), loss, 40)
+    assert not bool(nothing.any())
+    assert not torch.equal(free.logits, start.logits)  # nothing is held where nothing is made for the codec
 
 
 def test_a_frame_that_no_view_saw_is_named() -> None:

@@ -38,11 +38,11 @@ def test_trains_goes_on_after_a_break_and_encodes(folder: Path, tmp_path: Path) 
         capture, tmp_path / "whole", TINY, range(3), lambda n, note: told.append((n, note))
     )
     assert sum(n for n, _ in told) == 250 + 2 * 70
-    assert any("held out" in note and "800 Gaussians" in note for _, note in told)
+    assert any("held out" in note and "Gaussians" in note for _, note in told)
     scores = [float(np.mean(held_out_psnr(capture, splats, t))) for t, splats in enumerate(whole)]
     assert scores[0] > KEY_DB, scores
     assert min(scores) > FOLLOWING_DB, scores
-    assert np.array_equal(whole[0].opacities, whole[2].opacities)  # the same Gaussians throughout
+    assert 400 < len(whole[0]) == len(whole[2]) <= 800  # the same Gaussians throughout
 
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     (tmp_path / "cut" / "frame_00002.npz").unlink()
@@ -95,6 +95,8 @@ def test_settings_refuse_what_cannot_be() -> None:
             TrainSettings(**wrong)
     with pytest.raises(Misuse, match="balanced"):
         preset("slow")
+    with pytest.raises(Misuse, match="snap"):
+        TrainSettings(codec=("calm", "smooth"))
 
 
 def test_the_analytic_kernel_trains_and_is_measured_with_itself(folder: Path, tmp_path: Path) -> None:

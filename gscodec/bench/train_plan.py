@@ -1,0 +1,64 @@
+"""What `gscodec bench train` trains, as data: captures, frames, presets and which of the codec's losses are off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gscodec.train.settings import CODEC_LOSSES, TrainSettings, preset
+
+__all__ = ["OURS", "PARTS", "ROWS", "V3", "Row", "rows_of"]
+
+PARTS = ("worth", "losses", "quality")
+OURS, V3 = "ours", "V3"
+SHORT = "fast"  # preset of what is only compared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One training run and what its row is called. `part`: the table."""
+
+    part: str
+    capture: str
+    name: str
+    frames: int
+    settings: TrainSettings
+    recipe: str = OURS
+    downscale: float = 1.0
+    hold_out: int | None = None
+
+
+def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | None = None) -> Row:
+    return Row(
+        part="quality", capture=capture, name="balanced", frames=frames, settings=preset("balanced"),
+        downscale=downscale, hold_out=hold_out,
+    )  # fmt: skip
+
+
+def _compared(capture: str, frames: int, downscale: float = 1.0) -> tuple[Row, ...]:
+    """With and without what is made for the codec, and V3's recipe; the same codec, iterations and slots."""
+    made = Row(
+        part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT),
+        downscale=downscale,
+    )  # fmt: skip
+    plain = replace(made, name="without", settings=replace(made.settings, codec=()))
+    return made, plain, replace(plain, name="V3's recipe and layout", recipe=V3)
+
+
+def _without(loss: str) -> Row:
+    settings = preset(SHORT, codec=tuple(name for name in CODEC_LOSSES if name != loss))
+    return Row(part="losses", capture="capture-fox", name=f"without {loss}", frames=8, settings=settings)
+
+
+ROWS = (
+    *_compared("capture-fox", 8),
+    *_compared("capture-trio", 6, downscale=2.0),  # fits the time of two cores
+    *(_without(loss) for loss in CODEC_LOSSES),
+    _quality("capture-fox", 24),
+    _quality("snowmiku", 1, hold_out=8, downscale=2.0),
+    _quality("capture-trio", 10),
+)
+
+
+def rows_of(parts: tuple[str, ...], captures: tuple[str, ...] | None) -> tuple[Row, ...]:
+    """Those of the parts and captures asked for; None: all captures."""
+    return tuple(r for r in ROWS if r.part in parts and (captures is None or r.capture in captures))

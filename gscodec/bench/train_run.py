@@ -1,0 +1,245 @@
+"""One training run of `gscodec bench train`, in a process of its own, and the streams made of it."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gscodec.bench.curve import Knob, Point, bracket, rate_at
+from gscodec.bench.train_plan import V3, Row
+from gscodec.codec.settings import EncodeSettings
+
+if TYPE_CHECKING:
+    from gscodec.splats.model import SplatSequence
+    from gscodec.train.captures.model import Capture
+    from gscodec.train.pipeline import TrainedSequence
+
+__all__ = [
+    "FIXED_QUALITY",
+    "Run",
+    "Stream",
+    "encoded",
+    "encoded_at",
+    "open_row",
+    "sequence_of",
+    "train_row",
+    "v3_at",
+]
+
+FIXED_QUALITY = 20.0  # of the encode that shows where bytes go
+WITHIN_DB = 0.1
+TRIES = 7
+QP_KNOB = Knob(db_per_step=-0.3, low=1, high=51, start=30, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a training run took and reached. PSNR: whole picture on black, held-out views, dB."""
+
+    seconds: list[float]  # by frame
+    peak_mb: float
+    psnr: list[float]  # by frame
+    still: float
+    estimate: float  # bytes of its stream as the entropy loss sees them
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream made of a run, decoded and measured on the held-out views."""
+
+    setting: float  # quality or QP
+    kb: float  # a frame
+    psnr: float
+    worst: float
+    bytes_by: dict[str, int] = field(default_factory=dict)
+
+
+def open_row(row: Row, place: Path) -> Capture:
+    from gscodec.train.captures import open_capture
+
+    return open_capture(place, downscale=row.downscale, hold_out=row.hold_out)
+
+
+def train_row(row: Row, place: Path, folder: Path, keys: Path) -> Run:
+    """Train `row` into `folder`, from where it was. Key frames that several rows share are kept in `keys`."""
+    from gscodec.train.pipeline import held_out_psnr, train_sequence
+
+    capture = open_row(row, place)
+    folder.mkdir(parents=True, exist_ok=True)
+    key, first = keys / f"{_key_name(row)}.npz", folder / "frame_00000.npz"
+    clock = _Clock(folder / "seconds.json")
+    if key.exists() and not first.exists():
+        clock.note(float(key.with_suffix(".txt").read_text()))
+        shutil.copy(key, first)
+    clock.begin()
+    frames = range(1 if row.recipe == V3 else row.frames)
+    train_sequence(capture, folder, row.settings, frames, lambda n, _: clock.note() if n == 0 else None)
+    if row.recipe == V3:
+        _train_v3(row, capture, folder, clock)
+    if not key.exists():
+        keys.mkdir(parents=True, exist_ok=True)
+        key.with_suffix(".txt").write_text(str(clock.seconds[0]))
+        shutil.copy(first, key)
+    sequence = sequence_of(row, capture, folder)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    scores = [float(np.mean(held_out_psnr(capture, splats, t))) for t, splats in enumerate(sequence)]
+    return Run(clock.seconds, peak, scores, sequence.still_share(), _estimate(row, sequence))
+
+
+def sequence_of(row: Row, capture: Capture, folder: Path) -> TrainedSequence:
+    """The checkpoints of a row that is trained."""
+    from gscodec.train.pipeline import TrainedSequence
+
+    return TrainedSequence(folder, capture, row.settings, range(row.frames))
+
+
+def _key_name(row: Row) -> str:
+    """Of all that the key frame depends on."""
+    from gscodec.train.codec_losses import KEY_LOSSES
+
+    known = asdict(row.settings) | {"codec": [n for n in row.settings.codec if n in KEY_LOSSES]}
+    for name in ("motion_iterations", "detail_iterations", "nodes"):
+        del known[name]
+    spread = row.frames if known["codec"] else 0  # the frames that share a base
+    text = json.dumps([row.capture, row.downscale, row.hold_out, spread, known], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+class _Clock:
+    """Seconds of each frame, kept beside the checkpoints so that they survive a break."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.seconds: list[float] = json.loads(path.read_text()) if path.exists() else []
+        self._told = 0
+        self._since = time.monotonic()
+
+    def begin(self) -> None:
+        self._told, self._since = 0, time.monotonic()
+
+    def note(self, seconds: float | None = None) -> None:
+        """One more frame is done, or was there already: then its time is known."""
+        taken = time.monotonic() - self._since if seconds is None else seconds
+        self._since = time.monotonic()
+        self._told += 1
+        if self._told > len(self.seconds):
+            self.seconds.append(taken)
+            self._path.write_text(json.dumps(self.seconds))
+
+
+def _train_v3(row: Row, capture: Capture, folder: Path, clock: _Clock) -> None:
+    """Following frames by V3's recipe, each a checkpoint."""
+    import torch
+
+    from gscodec.bench.recipe_v3 import v3_frame
+    from gscodec.train.keyframe import PictureLoss
+    from gscodec.train.motion import bind_nodes
+    from gscodec.train.pipeline import Checkpoint
+
+    settings = row.settings
+    device = settings.device
+    last = Checkpoint.load(folder / "frame_00000.npz", device)
+    nodes = bind_nodes(last.gaussians, settings.nodes)
+    for t in range(1, row.frames):
+        path = folder / f"frame_{t:05d}.npz"
+        if not path.exists():
+            rng = np.random.default_rng([settings.seed, t])
+            picture_loss = PictureLoss(capture, t, settings.kernel, rng)
+            gaussians = v3_frame(last.gaussians, nodes, picture_loss, settings.steps(following=True))
+            still = torch.zeros(len(gaussians.means), dtype=torch.bool)
+            Checkpoint(gaussians, nodes.motion, still).save(path)
+        clock.note()
+        last = Checkpoint.load(path, device)
+
+
+def _estimate(row: Row, sequence: TrainedSequence) -> float:
+    """Bytes as the entropy loss sees them: the base against its neighbours, each frame against the motion's prediction."""
+    from gscodec.train.codec_losses import base_bits, bits, change
+    from gscodec.train.motion import moved
+    from gscodec.train.pipeline import Chain
+
+    last = sequence.checkpoint(0).gaussians
+    chain = Chain.of(last, sequence.capture, row.settings, row.frames)
+    total = float(base_bits(last, chain.neighbours, chain.steps).sum())
+    for t in range(1, len(sequence)):
+        done = sequence.checkpoint(t)
+        carried = moved(last, chain.nodes, done.motion)
+        total += sum(
+            float(bits(levels).sum()) for levels in change(done.gaussians, carried, chain.steps).values()
+        )
+        last = done.gaussians
+    return total / 8
+
+
+def encoded(sequence: TrainedSequence, quality: float, scratch: Path) -> Stream:
+    """Encode to a file, decode that file, measure; bytes are the whole file."""
+    from gscodec.codec.pipeline import decode_file, encode_sequence
+
+    path = scratch / f"{quality:g}.gsv"
+    settings = EncodeSettings(
+        quality=quality, preset="fast", payload="compact", kernel=sequence.settings.kernel, fps=sequence.fps,
+        up=sequence[0].up,
+    )  # fmt: skip
+    report = encode_sequence(sequence, path, settings)
+    return _measured(sequence, decode_file(path), quality, report.bytes, report.bytes_by)
+
+
+def _measured(
+    sequence: TrainedSequence, decoded: SplatSequence, setting: float, n_bytes: int, by: dict[str, int]
+) -> Stream:
+    from gscodec.train.pipeline import held_out_psnr
+
+    scores = [float(np.mean(held_out_psnr(sequence.capture, splats, t))) for t, splats in enumerate(decoded)]
+    return Stream(setting, n_bytes / len(sequence) / 1000, float(np.mean(scores)), min(scores), by)
+
+
+def encoded_at(sequence: TrainedSequence, target: float, known: Stream, scratch: Path) -> Stream:
+    """The stream whose held-out PSNR is within WITHIN_DB of the target, or the lowest quality where that is still above.
+
+    The setting is found by false position from `known`; the nearest where TRIES are not enough.
+    """
+    tried = [known]
+    if known.psnr > target + WITHIN_DB and known.setting > 0:
+        tried.append(encoded(sequence, 0.0, scratch))
+    while abs(_nearest(tried, target).psnr - target) > WITHIN_DB and len(tried) < TRIES:
+        below = [s for s in tried if s.psnr < target]
+        above = [s for s in tried if s.psnr >= target]
+        if below and above:
+            low, high = max(below, key=lambda s: s.psnr), min(above, key=lambda s: s.psnr)
+            share = (target - low.psnr) / (high.psnr - low.psnr)
+            setting = low.setting + min(max(share, 0.1), 0.9) * (high.setting - low.setting)
+        elif above:
+            return min(above, key=lambda s: s.setting)  # quality 0
+        else:
+            setting = min(100.0, max(s.setting for s in tried) + 25)
+            if any(s.setting == setting for s in tried):
+                break
+        tried.append(encoded(sequence, round(setting, 1), scratch))
+    return _nearest(tried, target)
+
+
+def _nearest(streams: list[Stream], target: float) -> Stream:
+    return min(streams, key=lambda s: abs(s.psnr - target))
+
+
+def v3_at(sequence: TrainedSequence, target: float) -> Stream:
+    """The run in V3's layout at the target, between two QPs around it (linear in log bytes)."""
+    from gscodec.bench.peer_v3 import encode_peer
+
+    def measure(qp: float) -> Point:
+        clip = encode_peer(sequence, qp=int(qp))
+        stream = _measured(sequence, clip, qp, clip.n_bytes, {})
+        return Point(qp, stream.kb, stream.psnr, stream.worst, 0.0, 0.0)
+
+    points = bracket(measure, QP_KNOB, target=target)
+    rate = rate_at(points, target)
+    near = min(points, key=lambda p: abs(p.psnr - target))
+    return Stream(near.setting, rate.kb, near.psnr if rate.extrapolated else target, near.worst)

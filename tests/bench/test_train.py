@@ -1,0 +1,106 @@
+"""`bench train` on a tiny capture: all tables are made; a second run finds everything in the cache."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gscodec.bench.train_plan import OURS, PARTS, ROWS, V3, Row, rows_of
+from gscodec.train.settings import CODEC_LOSSES, TrainSettings
+
+TINY = TrainSettings(gaussians=120, key_iterations=40, motion_iterations=4, detail_iterations=5, nodes=10)
+MADE = Row(part="worth", capture="tiny", name="made for the codec", frames=2, settings=TINY)
+PLAIN = replace(MADE, name="without", settings=replace(TINY, codec=()))
+
+
+def test_the_plan_has_a_row_for_each_loss_and_both_comparisons() -> None:
+    assert {r.part for r in ROWS} == set(PARTS)
+    off = [set(CODEC_LOSSES) - set(r.settings.codec) for r in rows_of(("losses",), None)]
+    assert off == [{name} for name in CODEC_LOSSES]
+    for capture in ("capture-fox", "capture-trio"):
+        made, plain, v3 = rows_of(("worth",), (capture,))
+        assert (made.recipe, plain.recipe, v3.recipe) == (OURS, OURS, V3)
+        assert made.settings.codec == CODEC_LOSSES
+        assert plain.settings == v3.settings == replace(made.settings, codec=())
+
+
+def test_all_tables_and_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+    from gscodec.bench import train
+    from gscodec.train.captures.sample import write_sample_capture
+
+    write_sample_capture(tmp_path / "captures" / "tiny", train=4, test=1, frames=2, size=48, gaussians=200)
+    rows = [
+        MADE,
+        PLAIN,
+        replace(PLAIN, name="V3's", recipe=V3),
+        replace(MADE, part="losses", name="without calm", settings=replace(TINY, codec=("snap", "entropy"))),
+        replace(MADE, part="quality", name="tiny"),
+    ]
+    monkeypatch.setattr(train, "ProcessPoolExecutor", _InThisProcess)
+    page = tmp_path / "page.md"
+    options = train.TrainBenchOptions(data=tmp_path, cache=tmp_path / "cache", output=page)
+    assert train.run_train(options, rows) == 0
+    text = page.read_text()
+    for part in ("Quality", "same held-out PSNR", "each of the codec's losses", "correlation"):
+        assert part in text
+    assert len([line for line in text.splitlines() if line.startswith("| tiny | 2 |")]) == 4
+    assert "V3's" in text
+    assert "without calm" in text
+
+    monkeypatch.setattr(train, "train_row", _never)
+    monkeypatch.setattr(train, "encoded", _never)
+    capsys.readouterr()
+    assert train.run_train(replace(options, json=True, output=None), rows[:2]) == 0
+    assert '"target"' in capsys.readouterr().out
+
+
+def test_quality_is_searched_until_the_picture_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gscodec.bench import train_run
+    from gscodec.bench.train_run import Stream
+
+    asked: list[float] = []
+
+    def encoded(_: object, quality: float, __: Path) -> Stream:
+        asked.append(quality)
+        return Stream(quality, 5 + quality / 10, 36 - 2 * math.exp(-quality / 25), 30.0)
+
+    monkeypatch.setattr(train_run, "encoded", encoded)
+    known = encoded(None, 20.0, Path())
+    for target in (34.4, 35.0, 35.6):
+        asked.clear()
+        found = train_run.encoded_at(None, target, known, Path())  # type: ignore[arg-type]
+        assert abs(found.psnr - target) <= 0.1
+        assert len(asked) <= 6
+    assert train_run.encoded_at(None, 33.0, known, Path()).setting == 0  # type: ignore[arg-type]
+    assert train_run.encoded_at(None, 37.0, known, Path()).setting == 100  # type: ignore[arg-type]
+
+
+class _InThisProcess:
+    """In place of the pool: a process that imports torch for every tiny row takes too long."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> _InThisProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, call: Callable[..., object], *arguments: object) -> _InThisProcess:
+        self._value = call(*arguments)
+        return self
+
+    def result(self) -> object:
+        return self._value
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("found in the cache")
