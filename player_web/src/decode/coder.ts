@@ -8,6 +8,19 @@ const SQUASH_POINTS = [
   4022, 4051, 4069, 4079, 4086, 4090, 4092, 4094, 4095,
 ];
 
+/** In place of sign contexts: there is no sign. */
+export const UNSIGNED = -1;
+
+/** Contexts of a value, each below 128. */
+export function contextsOf(c0: number, c1: number, c2: number, c3: number): number {
+  return c0 | (c1 << 7) | (c2 << 14) | (c3 << 21);
+}
+
+/** Contexts of a sign, each below 16. */
+export function signsOf(g0: number, g1: number, g2: number, g3: number): number {
+  return g0 | (g1 << 4) | (g2 << 8) | (g3 << 12);
+}
+
 /**
  * All that bits are decoded with stands in the scope of one function that runs once. A bundler turns a module's
  * constants into variables, which V8 reads and checks anew at every use; of such a function they stay constants, whose
@@ -40,39 +53,40 @@ function scope() {
   const RANGE = 0;
   const CODE = 1;
 
-  const squash = new Int32Array(4096); // index x + 2048; all values lie in 1..4095
-  const stretch = new Int32Array(4096);
-  const rates = new Int32Array(256);
-  const halfOctaves = new Int32Array(129);
+  const SQUASH = new Int32Array(4096); // index x + 2048; all values lie in 1..4095
+  const STRETCH = new Int32Array(4096);
+  const RATES = new Int32Array(256);
+  const HALF_OCTAVES = new Int32Array(129);
   for (let x = 0; x < 4096; x++) {
     const f = x & 127;
-    squash[x] = (SQUASH_POINTS[x >> 7]! * (128 - f) + SQUASH_POINTS[(x >> 7) + 1]! * f + 64) >> 7;
+    SQUASH[x] = (SQUASH_POINTS[x >> 7]! * (128 - f) + SQUASH_POINTS[(x >> 7) + 1]! * f + 64) >> 7;
   }
   for (let v = 0, x = 1; v < 4096; v++) {
-    while (x < 4095 && squash[x]! < v) x++;
-    stretch[v] = Math.min(x - 2048, 2047);
+    while (x < 4095 && SQUASH[x]! < v) x++;
+    STRETCH[v] = Math.min(x - 2048, 2047);
   }
-  for (let n = 0; n < 256; n++) rates[n] = Math.floor(655360 / (10 * n + 16));
+  for (let n = 0; n < 256; n++) RATES[n] = Math.floor(655360 / (10 * n + 16));
   for (let x = 1; x < 129; x++) {
     const b = 31 - Math.clz32(x);
-    halfOctaves[x] = Math.min(15, 1 + 2 * b + (b > 0 ? (x >> (b - 1)) & 1 : 0));
+    HALF_OCTAVES[x] = Math.min(15, 1 + 2 * b + (b > 0 ? (x >> (b - 1)) & 1 : 0));
   }
 
   /** Of the decoder that was made last: p << 8 | n of each counter, weights, range and code. */
-  const counters = new Int32Array(MOST_SETS * SET_SIZE + MOST_OTHERS);
-  const weights = new Int32Array(MOST_SETS * SET_WEIGHTS);
-  const state = new Uint32Array(2); // typed, so that 32-bit values never become boxed numbers
+  const COUNTERS = new Int32Array(MOST_SETS * SET_SIZE + MOST_OTHERS);
+  const WEIGHTS = new Int32Array(MOST_SETS * SET_WEIGHTS);
+  const STATE = new Uint32Array(2); // typed, so that 32-bit values never become boxed numbers
 
   /** The probability of a one. Each product is below 2^30; the sum is formed without a carry beyond 32 bits. */
   function mix(p0: number, p1: number, p2: number, p3: number): number {
     const a = (p0 + p1) | 0;
     const b = (p2 + p3) | 0;
     const x = (a >> 16) + (b >> 16) + (((a & 0xffff) + (b & 0xffff)) >> 16);
-    return squash[(Math.min(Math.max(x, -2047), 2047) + 2048) & 4095]!;
+    return SQUASH[(Math.min(Math.max(x, -2047), 2047) + 2048) & 4095]!;
   }
 
   /** A counter (p << 8 | n, n at most 255) after a bit, 65535 or 0; without a branch. */
   function learnt(both: number, target: number): number {
+    const rates = RATES;
     const n = both & 255;
     // below 2^31: the one rate above 32767 meets a counter that is still in the middle
     return (both + ((Math.imul(target - (both >>> 8), rates[n]!) >> 8) & ~255) + (1 - ((n + 1) >> 8))) | 0;
@@ -86,7 +100,7 @@ function scope() {
 
   /** Q of 5.4: a magnitude x >= 0 in half octaves. */
   function quantise(x: number): number {
-    return halfOctaves[Math.min(x, 128)]!;
+    return HALF_OCTAVES[Math.min(x, 128)]!;
   }
 
   /** One range-coded section with fresh contexts. One at a time: the next one made takes over the memory. */
@@ -100,10 +114,10 @@ function scope() {
       nWeights: number,
     ) {
       if (data.length < 4) throw new BadData(`${section}: section is too short`);
-      state[RANGE] = 0xffffffff;
-      state[CODE] = (data[0]! << 24) | (data[1]! << 16) | (data[2]! << 8) | data[3]!;
-      counters.fill(32768 << 8, 0, nCounters);
-      weights.fill(WEIGHT_START, 0, nWeights);
+      STATE[RANGE] = 0xffffffff;
+      STATE[CODE] = (data[0]! << 24) | (data[1]! << 16) | (data[2]! << 8) | data[3]!;
+      COUNTERS.fill(32768 << 8, 0, nCounters);
+      WEIGHTS.fill(WEIGHT_START, 0, nWeights);
     }
 
     static ofSets(data: Uint8Array, section: string, sets: number, extra = 0): Decoder {
@@ -121,33 +135,33 @@ function scope() {
     private renormalise(): void {
       do {
         if (this.at >= this.data.length) throw this.short();
-        state[RANGE] = state[RANGE]! << 8;
-        state[CODE] = (state[CODE]! << 8) | this.data[this.at++]!;
-      } while (state[RANGE]! < TOP);
+        STATE[RANGE] = STATE[RANGE]! << 8;
+        STATE[CODE] = (STATE[CODE]! << 8) | this.data[this.at++]!;
+      } while (STATE[RANGE]! < TOP);
     }
 
     private decode(p: number): number {
-      const range = state[RANGE]!;
+      const range = STATE[RANGE]!;
       const bound = Math.imul(range >>> 12, p) >>> 0;
       let bit = 0;
-      if (state[CODE]! < bound) {
-        state[RANGE] = bound;
+      if (STATE[CODE]! < bound) {
+        STATE[RANGE] = bound;
         bit = 1;
       } else {
-        state[RANGE] = range - bound;
-        state[CODE] = state[CODE]! - bound;
+        STATE[RANGE] = range - bound;
+        STATE[CODE] = STATE[CODE]! - bound;
       }
-      if (state[RANGE]! < TOP) this.renormalise();
+      if (STATE[RANGE]! < TOP) this.renormalise();
       return bit;
     }
 
     /** One bit of probability 1/2. */
     raw(): number {
-      const half = state[RANGE]! >>> 1;
-      state[RANGE] = half;
+      const half = STATE[RANGE]! >>> 1;
+      STATE[RANGE] = half;
       let bit = 0;
-      if (state[CODE]! >= half) {
-        state[CODE] = state[CODE]! - half;
+      if (STATE[CODE]! >= half) {
+        STATE[CODE] = STATE[CODE]! - half;
         bit = 1;
       }
       if (half < TOP) this.renormalise();
@@ -156,14 +170,17 @@ function scope() {
 
     /** A bit from one counter. */
     simple(i: number): number {
-      const both = counters[i]!;
+      const both = COUNTERS[i]!;
       const bit = this.decode(Math.max(both >>> 12, 1));
-      counters[i] = learnt(both, bit === 1 ? 65535 : 0);
+      COUNTERS[i] = learnt(both, bit === 1 ? 65535 : 0);
       return bit;
     }
 
     /** A bit mixed from counters i0..i3 by weights w..w+3. */
     mixed(i0: number, i1: number, i2: number, i3: number, w: number): number {
+      const counters = COUNTERS;
+      const weights = WEIGHTS;
+      const stretch = STRETCH;
       const b0 = counters[i0]!;
       const b1 = counters[i1]!;
       const b2 = counters[i2]!;
@@ -191,30 +208,30 @@ function scope() {
       return bit;
     }
 
-    /** A value (5.4) of set `index` under contexts c and sign contexts g. */
-    value(
-      index: number,
-      c0: number,
-      c1: number,
-      c2: number,
-      c3: number,
-      g0: number,
-      g1: number,
-      g2: number,
-      g3: number,
-      signed: boolean,
-      nonzero: boolean,
-    ): number {
+    /**
+     * A value (5.4) of set `index` under `contexts` and `signs`, packed by the functions below: few arguments are quick to
+     * pass. No sign follows where `signs` is UNSIGNED.
+     */
+    value(index: number, contexts: number, signs: number, nonzero: boolean): number {
+      const counters = COUNTERS;
+      const weights = WEIGHTS;
+      const stretch = STRETCH;
+      const squash = SQUASH;
+      const state = STATE;
       const { data } = this;
       const base = Math.imul(index, SET_SIZE);
       const sign = Math.imul(index, SET_WEIGHTS);
+      const c0 = contexts & 127;
+      const c1 = (contexts >> 7) & 127;
+      const c2 = (contexts >> 14) & 127;
+      const c3 = (contexts >> 21) & 127;
       // one body for all kinds of bit, so that the coder's state stays in registers: m is the magnitude so far
       let m = nonzero ? 1 : 0;
-      let i0 = (base + Math.imul(CONTEXT, c0) + m) | 0;
-      let i1 = (base + FAMILY + Math.imul(CONTEXT, c1) + m) | 0;
-      let i2 = (base + 2 * FAMILY + Math.imul(CONTEXT, c2) + m) | 0;
-      let i3 = (base + 3 * FAMILY + Math.imul(CONTEXT, c3) + m) | 0;
-      let w = (sign + 4 + Math.imul(MAGNITUDE_WEIGHTS, Math.min(SELECT - 1, (c0 + 4) >> 3)) + 4 * m) | 0;
+      let i0 = (base + CONTEXT * c0 + m) | 0;
+      let i1 = (base + FAMILY + CONTEXT * c1 + m) | 0;
+      let i2 = (base + 2 * FAMILY + CONTEXT * c2 + m) | 0;
+      let i3 = (base + 3 * FAMILY + CONTEXT * c3 + m) | 0;
+      let w = (sign + 4 + MAGNITUDE_WEIGHTS * Math.min(SELECT - 1, (c0 + 4) >> 3) + 4 * m) | 0;
       let range = state[RANGE]!;
       let code = state[CODE]!;
       let at = this.at | 0;
@@ -288,11 +305,11 @@ function scope() {
           code = state[CODE]!;
           at = this.at | 0;
         } else if (m === 0) break;
-        if (!signed) break;
-        i0 = (base + SIGN + g0) | 0;
-        i1 = (base + SIGN + 16 + g1) | 0;
-        i2 = (base + SIGN + 32 + g2) | 0;
-        i3 = (base + SIGN + 48 + g3) | 0;
+        if (signs < 0) break;
+        i0 = (base + SIGN + (signs & 15)) | 0;
+        i1 = (base + SIGN + 16 + ((signs >> 4) & 15)) | 0;
+        i2 = (base + SIGN + 32 + ((signs >> 8) & 15)) | 0;
+        i3 = (base + SIGN + 48 + ((signs >> 12) & 15)) | 0;
         w = sign;
         more = false;
       }
@@ -315,7 +332,7 @@ function scope() {
 
     /** A number of set `index`: a value under contexts 0. */
     number(index: number, signed: boolean): number {
-      return this.value(index, 0, 0, 0, 0, 0, 0, 0, 0, signed, false);
+      return this.value(index, 0, signed ? 0 : UNSIGNED, false);
     }
   }
 

@@ -1,6 +1,6 @@
 /** Temporal coefficients: the planes of one channel, slot by slot (SPEC.md 5.8). The player spends most of its time here. */
 
-import { type Decoder, quantise, sgn3 } from "./coder.js";
+import { contextsOf, type Decoder, quantise, sgn3, signsOf, UNSIGNED } from "./coder.js";
 import { MOST, type Neighbours } from "./neighbours.js";
 
 export const VALUE_LIMIT = 2 ** 30;
@@ -114,15 +114,8 @@ export function readCoded(
     const cls = Math.min(15, steps[i]!);
     const reached = coder.value(
       setLast,
-      ql,
-      8 * ql + Math.min(7, pl),
-      8 * cls + Math.min(7, ql >> 1),
-      quantise(nl + 8 * pl),
-      0,
-      0,
-      0,
-      0,
-      false,
+      contextsOf(ql, 8 * ql + Math.min(7, pl), 8 * cls + Math.min(7, ql >> 1), quantise(nl + 8 * pl)),
+      UNSIGNED,
       false,
     );
     if (reached > 0) {
@@ -143,15 +136,13 @@ export function readCoded(
         const g1 = sgn3(other);
         own = coder.value(
           setCoef + Math.min(j, 3),
-          c0 + Math.min(7, o1),
-          quantise(2 * mag + 12 * o1 + 8 * o2) + classContext,
-          lengthContext + Math.min(7, reached - 1 - j),
-          c0 + Math.min(7, o2),
-          g0,
-          g1,
-          sgn3(own),
-          3 * g0 + g1,
-          true,
+          contextsOf(
+            c0 + Math.min(7, o1),
+            quantise(2 * mag + 12 * o1 + 8 * o2) + classContext,
+            lengthContext + Math.min(7, reached - 1 - j),
+            c0 + Math.min(7, o2),
+          ),
+          signsOf(g0, g1, sgn3(own), 3 * g0 + g1),
           j === reached - 1,
         );
         if (!fits(own) && q instanceof Int16Array) q = Int32Array.from(q);
