@@ -76,12 +76,12 @@ async function measure(data, count, rounds) {
   };
   const play = async (worker, at, round, sum) => {
     const { gop, base } = data.entries[at];
-    if (base !== 0) await baseOf(`${round} ${gop - base}`).arrival;
+    if (base !== 0 && count > 1) await baseOf(`${round} ${gop - base}`).arrival;
     const answer = new Promise((resolve, reject) => {
       worker.on("message", (told) => (told.lent === undefined ? resolve(told) : relay(worker, told.lent)));
       worker.once("error", reject);
     });
-    const lend = data.entries.some((other) => other.base !== 0 && other.gop - other.base === gop);
+    const lend = count > 1 && data.entries.some((other) => other.base !== 0 && other.gop - other.base === gop);
     worker.postMessage({ at, round, lend });
     const told = await answer;
     worker.removeAllListeners("error");

@@ -6,8 +6,9 @@ import { MOST, type Neighbours } from "./neighbours.js";
 export const VALUE_LIMIT = 2 ** 30;
 
 /**
- * Quotients by a slot's total weight are products with its inverse, lifted by this: totals are at most 6 * 2^10, so that a
- * quotient in halves of it, rounded down, is exact. Division is slow.
+ * A division by a slot's total weight is done as a product with its inverse, for division is slow, and lifted by this
+ * before it is rounded down: more than the product's error, and less than 1 / (64 * 6 * 2^10), the least that a quotient
+ * by 64 totals may lack to the next whole number. So it is exact.
  */
 const LIFT = 1e-6;
 
@@ -23,7 +24,7 @@ export interface Coded {
   values: Integers;
 }
 
-/** 16 bits wide until 16 do not do: half the memory is read in less than half the time. */
+/** 16 bits wide until that is too little: most of the time goes into fetching neighbours' rows from memory. */
 type Integers = Int16Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** What the next channel's contexts see of a channel. */
