@@ -50,6 +50,11 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs encoded in parallel")
+    p.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="measure sensitivities anew; else those of the same frames are kept in the user's cache folder",
+    )
     p.add_argument("--force", action="store_true", help="replace the output")
     add_json(p)
     p.set_defaults(run=run)
@@ -58,6 +63,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from gscodec.base.progress import Progress
     from gscodec.codec.pipeline import encode_sequence
+    from gscodec.render.kept import SensitivityCache
     from gscodec.splats.scene import load_views
     from gscodec.splats.sequence import open_sequence
 
@@ -71,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
         quality=args.quality, preset=args.preset, payload=args.payload, gop=args.gop, fps=args.fps, up=args.up,
         kernel=args.kernel, device=args.device, seed=args.seed, workers=args.workers,
     )  # fmt: skip
+    cache = None if args.no_cache else SensitivityCache()
     with Progress("encode", len(sequence), quiet=args.json) as progress:
-        report = encode_sequence(sequence, out, settings, zone=zone, progress=progress.advance)
+        report = encode_sequence(sequence, out, settings, zone=zone, progress=progress.advance, cache=cache)
     if args.json:
         print_json(
             {

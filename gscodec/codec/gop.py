@@ -23,6 +23,7 @@ from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
     from gscodec.render.cameras import Camera
+    from gscodec.render.kept import SensitivityCache
     from gscodec.render.sensitivity import Sensitivity
 
 __all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop"]
@@ -70,6 +71,7 @@ class GopJob:
     shared: SharedBase | None = None  # the base to build on, where there is one
     keep_base: bool = False  # whether later GOPs build on this one's
     first_rows: bool = True  # whether its slots are the first GOP's
+    cache: SensitivityCache | None = None  # of sensitivities measured before
 
 
 @dataclass
@@ -204,9 +206,10 @@ def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
         return {count // 2: job.sensitivity}
     n = min(count, effort.sensitivity_frames)
     picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
+    measure = job.cache.measure if job.cache else measure_sensitivity
     # Each frame has its own share of the cameras: more directions for the same work.
     return {
-        t: measure_sensitivity(
+        t: measure(
             job.frames[t],
             job.cameras[i :: len(picks)],
             kernel=job.settings.kernel,

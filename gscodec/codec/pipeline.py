@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gscodec.container.file import GsvFile
     from gscodec.container.header import Header
     from gscodec.render.cameras import Camera
+    from gscodec.render.kept import SensitivityCache
     from gscodec.splats.matching import TrackedFrame
     from gscodec.splats.model import SplatSequence
 
@@ -114,10 +115,12 @@ def encode_sequence(
     *,
     zone: list[dict[str, Any]] | None = None,
     progress: Callable[[int, str], None] | None = None,
+    cache: SensitivityCache | None = None,
 ) -> EncodeReport:
     """Encode `sequence` into the file `out`, which appears by rename when all is done.
 
-    `zone`: cameras where viewers stand (dicts as in scene.json); `progress(frames, note)` is called for each GOP.
+    `zone`: cameras where viewers stand (dicts as in scene.json); `progress(frames, note)` is called for each GOP;
+    `cache`: of sensitivities that other encodes of the same frames have measured, which changes no byte.
     The same input, settings and seed give the same bytes whatever `settings.workers`.
     Raises BadInput for bad frames, Misuse for settings that can't be, MissingDependency for `device` cuda without one.
     """
@@ -134,7 +137,7 @@ def encode_sequence(
     fps = settings.fps or sequence.fps
     report = EncodeReport()
     stages: dict[str, float] = {}
-    jobs = _jobs(sequence, settings, zone, up, fps)
+    jobs = _jobs(sequence, settings, zone, up, fps, cache)
     writer: GsvWriter | None = None
     try:
         for first, n_frames, result, back in _results(jobs, settings, fps, report):
@@ -175,7 +178,12 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
 
 
 def _jobs(
-    sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any, fps: float
+    sequence: SplatSequence,
+    settings: EncodeSettings,
+    zone: list[dict[str, Any]] | None,
+    up: Any,
+    fps: float,
+    cache: SensitivityCache | None,
 ) -> Iterator[tuple[int, GopJob, int]]:
     """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
@@ -184,7 +192,7 @@ def _jobs(
         first_rows = first_rows and (first == 0 or not new_rows)
         since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not settings.share else since_key + 1
         keep = settings.share and since_key == 0 and first + len(frames) < len(sequence)
-        job = GopJob(frames, settings, cameras, check, keep_base=keep, first_rows=first_rows)
+        job = GopJob(frames, settings, cameras, check, keep_base=keep, first_rows=first_rows, cache=cache)
         yield first, job, since_key
 
 
