@@ -81,5 +81,6 @@ TOOLS = (
     Tool("parts", {"parts": False}),
     Tool("sensitivity", {"sensitivity": False}),
     Tool("shared bases", {"share": False}, (LOOP,)),
+    Tool("hidden Gaussians dropped", {"drop_hidden": False}, STATIC),
     Tool("preset balanced (fast instead)", {"preset": "fast"}),
 )

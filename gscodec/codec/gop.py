@@ -51,6 +51,10 @@ RATE_A_DB = 0.1  # change of log bytes that a decibel is worth, to compare two e
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
+HIDDEN = (
+    1.0  # squared error without a Gaussian, in lambda^2, up to which it is not worth its bytes (some 50 bits)
+)
+MOST_HIDDEN = 0.5  # of a scene; where more seems hidden, people look at it from within
 SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
 
@@ -71,7 +75,10 @@ class GopJob:
     shared: SharedBase | None = None  # the base to build on, where there is one
     keep_base: bool = False  # whether later GOPs build on this one's
     first_rows: bool = True  # whether its slots are the first GOP's
-    cache: SensitivityCache | None = None  # of sensitivities measured before
+    cache: SensitivityCache | None = None  # of what was measured before
+    around: list[Camera] = field(
+        default_factory=list
+    )  # of which none may see what is dropped; none: all is kept
 
 
 @dataclass
@@ -85,6 +92,7 @@ class GopResult:
     sensitivity: Sensitivity | None = None
     shared: SharedBase | None = None  # its own base, for later GOPs
     on_shared: bool = False  # whether it builds on the base it was given
+    hidden: int = 0  # Gaussians that were dropped
 
 
 class _Clock:
@@ -148,6 +156,8 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
             )
 
     make_steps = sensitive_steps if job.settings.sensitivity else flat_steps
+    if job.around:
+        return _encode_seen(job, effort, sens, lam, check, clock)
     tracks = tracks_of(job.settings.parts)
     tried = None
     if tracks.parts and effort.compare_parts:
@@ -168,6 +178,42 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
         None if effort.sensitivity_every_gop else mid, shared,
     )  # fmt: skip
+
+
+def _encode_seen(
+    job: GopJob, effort: Preset, sens: dict[int, Sensitivity], lam: float, check: _Check, clock: _Clock
+) -> GopResult:
+    """A static scene without the Gaussians that it looks the same without, by the measure of lambda."""
+    with clock.stage("visibility"):
+        losses = _losses(job)
+
+    def make(at: float) -> Made:
+        with clock.stage("tracks"):
+            rows = seen_rows(losses, at)
+            tracks = make_tracks(
+                [job.frames[0].take(rows)], {0: sens[0].take(rows)},
+                use_parts=False, use_gauge=job.settings.gauge, steps=None,
+            )  # fmt: skip
+        return tracks, (sensitive_steps if job.settings.sensitivity else flat_steps)(tracks, at), None
+
+    encoded, lam, psnr = _search(job, effort, make, lam, check, clock)
+    return GopResult(
+        encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
+        hidden=len(job.frames[0]) - encoded.planes.model.slots,
+    )  # fmt: skip
+
+
+def seen_rows(losses: np.ndarray, lam: float) -> np.ndarray:
+    """Rows worth their bytes at lambda; all where most would go: then the cameras don't stand where people do."""
+    rows = np.flatnonzero(losses >= HIDDEN * lam**2)
+    return rows if len(rows) >= (1 - MOST_HIDDEN) * len(losses) else np.arange(len(losses))
+
+
+def _losses(job: GopJob) -> np.ndarray:
+    from gscodec.render.visibility import losses_without
+
+    measure = job.cache.losses if job.cache else losses_without
+    return measure(job.frames[0], job.around, kernel=job.settings.kernel)
 
 
 def _try(job: GopJob, made: Made, check: _Check, clock: _Clock) -> Tried:

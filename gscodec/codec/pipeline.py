@@ -35,6 +35,11 @@ __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
 SENSITIVITY_VIEWS = {"fast": 12, "balanced": 48, "best": 96}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
+HIDING_VIEWS = {
+    "fast": 0,
+    "balanced": 48,
+    "best": 96,
+}  # none of them may see what is dropped; none: all is kept
 MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
 SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
@@ -54,6 +59,7 @@ class EncodeReport:
     first_gop_stages: dict[str, float] = field(default_factory=dict)
     payload: str = ""
     why: str = ""  # that payload, where it was chosen
+    hidden: int = 0  # Gaussians of a static scene that were dropped
 
 
 def gop_length(settings: EncodeSettings, fps: float) -> int:
@@ -106,6 +112,22 @@ def _cameras(
     cameras = sensitivity_cameras(middle, zone, seed=settings.seed, size=size, count=count)
     check = sensitivity_cameras(middle, zone, seed=settings.seed + 1, size=size, count=CHECK_VIEWS)
     return cameras, check
+
+
+def _around(
+    sequence: SplatSequence, settings: EncodeSettings, cameras: list[Camera], up: Any
+) -> list[Camera]:
+    """All that might see a Gaussian that is to be dropped: from all around and, where viewers have a zone, from there.
+
+    None for more than one frame: what a view hides in the frames measured comes into sight in others.
+    """
+    from gscodec.render.visibility import all_round_cameras
+
+    count = HIDING_VIEWS[settings.preset]
+    if len(sequence) > 1 or count == 0 or not settings.drop_hidden:
+        return []
+    frame, size = replace(sequence[0], up=up), SENSITIVITY_SIZE[settings.preset]
+    return cameras + all_round_cameras(frame, seed=settings.seed, size=size, count=count)
 
 
 def encode_sequence(
@@ -170,6 +192,7 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
     report.frames += n_frames
     report.gops += 1
     report.psnr += result.psnr * n_frames
+    report.hidden += result.hidden
     report.worst = min(report.worst, result.worst)
     for name, n in result.bytes_by.items():
         report.bytes_by[name] = report.bytes_by.get(name, 0) + n
@@ -187,12 +210,16 @@ def _jobs(
 ) -> Iterator[tuple[int, GopJob, int]]:
     """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
+    around = _around(sequence, settings, cameras, up)
     since_key, first_rows = 0, True
     for first, frames, new_rows in cut_gops(sequence, gop_length(settings, fps)):
         first_rows = first_rows and (first == 0 or not new_rows)
         since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not settings.share else since_key + 1
         keep = settings.share and since_key == 0 and first + len(frames) < len(sequence)
-        job = GopJob(frames, settings, cameras, check, keep_base=keep, first_rows=first_rows, cache=cache)
+        job = GopJob(
+            frames, settings, cameras, check,
+            keep_base=keep, first_rows=first_rows, cache=cache, around=around,
+        )  # fmt: skip
         yield first, job, since_key
 
 

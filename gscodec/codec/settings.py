@@ -28,7 +28,8 @@ MAX_GOP_FRAMES = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeSettings:
-    """Settings of one encode. `gauge`, `parts`, `sensitivity`, `share` (one base for several GOPs): codec tools, switched off only to measure them."""
+    """Settings of one encode. `gauge`, `parts`, `sensitivity`, `share` (one base for several GOPs): codec tools,
+    switched off only to measure them. `drop_hidden`: leave out what can't be seen of a static scene."""
 
     quality: float = DEFAULT_QUALITY  # 0..100, see target_psnr
     preset: str = "balanced"
@@ -44,6 +45,7 @@ class EncodeSettings:
     parts: bool = True
     sensitivity: bool = True
     share: bool = True
+    drop_hidden: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:
