@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gscodec.codec import pipeline
-from gscodec.codec.gop import seen_rows
+from gscodec.codec.gop import HIDDEN, seen_rows
 from gscodec.codec.pipeline import HIDING_VIEWS, EncodeReport, decode_file, encode_sequence
 from gscodec.codec.settings import EncodeSettings
 from gscodec.render.kept import SensitivityCache
@@ -53,8 +53,8 @@ def test_nothing_is_lost_where_it_is_not_wanted_or_not_known(tmp_path: Path) -> 
 
 def test_rows_worth_their_bytes_follow_lambda() -> None:
     losses = np.array([0.0, 0.5, 2.0, 8.0, 9.0])
-    assert seen_rows(losses, 1.0).tolist() == [2, 3, 4]
-    assert seen_rows(losses, 0.1).tolist() == [1, 2, 3, 4]
+    assert seen_rows(HIDDEN * losses, 1.0).tolist() == [2, 3, 4]
+    assert seen_rows(HIDDEN * losses, 0.1).tolist() == [1, 2, 3, 4]
 
 
 def test_a_scene_that_is_mostly_hidden_is_seen_from_within() -> None:
