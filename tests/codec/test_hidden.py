@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gscodec.cli.main import main
 from gscodec.codec import pipeline
 from gscodec.codec.gop import HIDDEN, seen_rows
 from gscodec.codec.pipeline import HIDING_VIEWS, EncodeReport, decode_file, encode_sequence
@@ -51,6 +52,19 @@ def test_nothing_is_lost_where_it_is_not_wanted_or_not_known(tmp_path: Path) -> 
         assert (report.hidden, slots) == (0, 840)
 
 
+def test_the_command_says_what_it_left_out_and_keeps_it_on_demand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, _ = encode(tmp_path, 1)
+    out = tmp_path / "cli.gsv"
+    options = ["-o", str(out), "--payload", "compact", "--quality", "40", "--force"]
+    assert main(["encode", str(tmp_path / "frames"), *options]) == 0
+    assert f"left out {report.hidden} of 840 Gaussians" in capsys.readouterr().err
+    assert main(["encode", str(tmp_path / "frames"), *options, "--keep-hidden"]) == 0
+    assert "left out" not in capsys.readouterr().err
+    assert len(decode_file(out)[0]) == 840
+
+
 def test_rows_worth_their_bytes_follow_lambda() -> None:
     losses = np.array([0.0, 0.5, 2.0, 8.0, 9.0])
     assert seen_rows(HIDDEN * losses, 1.0).tolist() == [2, 3, 4]
@@ -59,6 +73,11 @@ def test_rows_worth_their_bytes_follow_lambda() -> None:
 
 def test_a_scene_that_is_mostly_hidden_is_seen_from_within() -> None:
     assert seen_rows(np.array([0.0, 0.0, 0.0, 1.0]), 0.1).tolist() == [0, 1, 2, 3]
+
+
+def test_at_low_quality_most_may_go_where_it_can_be_seen() -> None:
+    assert seen_rows(np.array([1.0, 1.0, 1.0, 900.0]), 1.0).tolist() == [3]
+    assert seen_rows(np.array([1.0, 1.0]), 1.0).tolist() == [0, 1]  # never none
 
 
 def test_cache_changes_no_byte(tmp_path: Path) -> None:
