@@ -248,8 +248,8 @@ def _tools(results: Results) -> str:
                 [tool.name, *(f"{changes[n]:+.1f} %" if n in changes else "" for n in names), verdict]
             )
     return _table(
-        "### Each tool switched off: bytes at equal PSNR, `compact` near 40 dB\n\nStatic scenes: near a peer's PSNR. Plus: bytes that the tool saves. "
-        "Against the full codec's curve at the PSNR that the encode without the tool reached.",
+        "### Each tool switched off: bytes at equal PSNR, `compact` near 40 dB\n\nPlus: bytes that the tool saves. "
+        "Static scenes: near a peer's PSNR. Against the full codec's curve at the PSNR that the encode without the tool reached.",
         ["switched off", *names, ""],
         rows,
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gscodec.render.kept import SensitivityCache
     from gscodec.render.sensitivity import Sensitivity
 
-__all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop"]
+__all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop", "seen_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ PSNR_CAP = 100.0
 # Squared error, where a Gaussian is missed most, up to which it is not worth its bytes, in lambda^2: 6 is what 50 bits
 # buy elsewhere, in the mean of all views.
 HIDDEN = 16.0
-UNSEEN = 1e-5  # of it: less than a grey level of a pixel in any picture
+UNSEEN = 1e-5  # squared error: less than a grey level of a pixel in any picture
 MOST_HIDDEN = 0.5  # of a scene; where more is unseen, people look at it from within
 SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
@@ -79,7 +79,7 @@ class GopJob:
     cache: SensitivityCache | None = None  # of what was measured before
     around: list[Camera] = field(
         default_factory=list
-    )  # of which none may see what is dropped; none: all is kept
+    )  # none of them may miss what is dropped; none: all is kept
 
 
 @dataclass

@@ -35,11 +35,7 @@ __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
 SENSITIVITY_VIEWS = {"fast": 12, "balanced": 48, "best": 96}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
-HIDING_VIEWS = {
-    "fast": 0,
-    "balanced": 48,
-    "best": 96,
-}  # none of them may see what is dropped; none: all is kept
+HIDING_VIEWS = {"fast": 0, "balanced": 48, "best": 96}  # from all around, for what may be dropped; 0: nothing
 MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
 SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
