@@ -77,9 +77,8 @@ class GopJob:
     keep_base: bool = False  # whether later GOPs build on this one's
     first_rows: bool = True  # whether its slots are the first GOP's
     cache: SensitivityCache | None = None  # of what was measured before
-    around: list[Camera] = field(
-        default_factory=list
-    )  # none of them may miss what is dropped; none: all is kept
+    # None of them may miss what is dropped of a static scene; without any, all is kept.
+    around: list[Camera] = field(default_factory=list)
 
 
 @dataclass
