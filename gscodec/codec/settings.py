@@ -34,7 +34,7 @@ TOOLS = {
     "dead zone": "values round towards zero a little",
 }
 DEFAULT_QUALITY = 60.0
-DEFAULT_PAYLOAD = "video"
+DEFAULT_PAYLOAD = "compact"
 MAX_GOP_FRAMES = 30
 
 
