@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from gscodec.base.errors import GscodecError, MissingDependency
+from gscodec.base.folders import user_cache
 
 __all__ = ["KERNELS", "SOURCES", "Gpu", "call", "find_gpu", "find_nvcc", "load", "nvcc_command"]
 
@@ -91,10 +92,6 @@ def nvcc_command(nvcc: Path, capability: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gscodec" / "cuda"
-
-
 def _build(name: str, capability: int) -> Path:
     """The library of a kernel, compiled where its sources or the GPU are new."""
     source = SOURCES / f"{name}.cu"
@@ -106,7 +103,7 @@ def _build(name: str, capability: int) -> Path:
     digest = hashlib.sha256(" ".join(nvcc_command(Path(), capability)).encode())
     for file in [source, *sorted((SOURCES / "include").glob("*.h"))]:
         digest.update(file.read_bytes())
-    out = _cache_folder() / f"{name}-sm{capability}-{digest.hexdigest()[:16]}.so"
+    out = user_cache() / "cuda" / f"{name}-sm{capability}-{digest.hexdigest()[:16]}.so"
     if out.is_file():
         return out
     command = nvcc_command(find_nvcc(), capability)

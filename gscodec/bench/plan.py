@@ -82,5 +82,6 @@ TOOLS = (
         Tool(name, {"without": (name,)}, (LOOP,) if name == "shared bases" else SEQUENCES)
         for name in codec.TOOLS
     ),
+    Tool("hidden Gaussians dropped", {"drop_hidden": False}, STATIC),
     Tool("preset balanced (fast instead)", {"preset": "fast"}),
 )

@@ -108,7 +108,7 @@ def _first_jobs(options: RdOptions) -> list[Job]:
             jobs += [Job("peer", name, label) for label in labels]
         elif any(name in tool.where for tool in wanted):
             jobs.append(Job("curve", name, "compact"))
-    if "static" in options.parts:
+    if "static" in options.parts or any(set(plan.STATIC) & set(tool.where) for tool in wanted):
         jobs += [Job("still", name) for name in reversed(options.scenes)]
     if "rates" in options.parts:
         jobs += [Job("shuffled", n) for n, twin in plan.SHUFFLED.items() if twin in options.sequences]
@@ -120,12 +120,12 @@ def _wanted_tools(options: RdOptions) -> list[plan.Tool]:
 
 
 def _tool_jobs(results: Results, options: RdOptions) -> list[Job]:
-    """One encode for each tool and sequence, at the quality of the full codec's point nearest to 40 dB."""
+    """One encode for each tool and sequence or scene, at the quality of the full codec's point nearest to 40 dB."""
     return [
-        Job("tool", name, tool.name, nearest(full.points).setting)
-        for name in (plan.LOOP, *reversed(plan.SEQUENCES))
+        Job("tool", name, tool.name, nearest(full).setting)
+        for name in (plan.LOOP, *reversed(plan.SEQUENCES), *reversed(plan.STATIC))
         for tool in _wanted_tools(options)
-        if name in tool.where and (full := results.curves.get((name, "compact")))
+        if name in tool.where and (full := results.full(name))
     ]
 
 
@@ -288,7 +288,7 @@ def _plots(results: Results, options: RdOptions) -> dict[str, str]:
     for name in moving if "rates" in options.parts else []:
         curves = {label: c.points for (n, label), c in results.curves.items() if n == name}
         out[f"rd-{name}.svg"] = rate_plot(name, "KB a frame (log)", curves)
-    for name, still in results.stills.items():
+    for name, still in results.stills.items() if "static" in options.parts else []:
         curves = {"compact": still.ours, **{kind: [point] for kind, point in still.peers.items()}}
         out[f"rd-{name}.svg"] = rate_plot(name, "bytes a Gaussian (log)", curves, 1000 / still.slots)
     return out

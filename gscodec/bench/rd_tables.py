@@ -236,7 +236,9 @@ def _loop(results: Results) -> str:
 
 def _tools(results: Results) -> str:
     """Each tool's bytes over the full codec's at the same PSNR."""
-    names = [n for n in (*plan.SEQUENCES, plan.LOOP) if any(name == n for name, _ in results.tools)]
+    names = [
+        n for n in (*plan.SEQUENCES, plan.LOOP, *plan.STATIC) if any(name == n for name, _ in results.tools)
+    ]
     rows = []
     for tool in plan.TOOLS:
         changes = {n: _change(results, n, tool.name) for n in names if (n, tool.name) in results.tools}
@@ -247,7 +249,7 @@ def _tools(results: Results) -> str:
             )
     return _table(
         "### Each tool switched off: bytes at equal PSNR, `compact` near 40 dB\n\nPlus: bytes that the tool saves. "
-        "Against the full codec's curve at the PSNR that the encode without the tool reached.",
+        "Static scenes: near a peer's PSNR. Against the full codec's curve at the PSNR that the encode without the tool reached.",
         ["switched off", *names, ""],
         rows,
     )
@@ -256,7 +258,7 @@ def _tools(results: Results) -> str:
 def _change(results: Results, name: str, tool: str) -> float:
     """Percent of bytes more without the tool."""
     point = results.tools[name, tool]
-    return 100 * (point.kb / rate_at(results.curves[name, "compact"].points, point.psnr).kb - 1)
+    return 100 * (point.kb / rate_at(results.full(name), point.psnr).kb - 1)
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

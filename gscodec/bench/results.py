@@ -37,3 +37,10 @@ class Results:
     stills: dict[str, Still] = field(default_factory=dict)
     seams: Looks | None = None
     tools: dict[tuple[str, str], Point] = field(default_factory=dict)
+
+    def full(self, name: str) -> list[Point]:
+        """The full codec's `compact` points of a sequence or scene; none where they were not measured."""
+        if name in self.stills:
+            return self.stills[name].ours
+        curve = self.curves.get((name, "compact"))
+        return curve.points if curve else []

@@ -80,7 +80,17 @@ def _time_sequence(name: str, folder: Path, preset: str, startup: float) -> list
     frames = len(list(folder.glob("frame_*.ply")))
     with tempfile.TemporaryDirectory() as scratch:
         file, out = Path(scratch) / "speed.gsv", Path(scratch) / "frames"
-        encode = ["encode", str(folder), "-o", str(file), "--preset", preset, "--force", "--json"]
+        encode = [
+            "encode",
+            str(folder),
+            "-o",
+            str(file),
+            "--preset",
+            preset,
+            "--force",
+            "--json",
+            "--no-cache",
+        ]
         decode = ["decode", str(file), "-o", str(out), "--force", "--json"]
         _run(encode)
         seconds, report = _run(encode)

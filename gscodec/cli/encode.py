@@ -50,6 +50,16 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs encoded in parallel")
+    p.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="measure sensitivities anew; else those of the same frames are kept in the user's cache folder",
+    )
+    p.add_argument(
+        "--keep-hidden",
+        action="store_true",
+        help="keep Gaussians of a static scene that no view from around it, or from its zone, would miss",
+    )
     p.add_argument("--force", action="store_true", help="replace the output")
     add_json(p)
     p.set_defaults(run=run)
@@ -58,6 +68,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from gscodec.base.progress import Progress
     from gscodec.codec.pipeline import encode_sequence
+    from gscodec.render.kept import SensitivityCache
     from gscodec.splats.scene import load_views
     from gscodec.splats.sequence import open_sequence
 
@@ -70,9 +81,11 @@ def run(args: argparse.Namespace) -> int:
     settings = EncodeSettings(
         quality=args.quality, preset=args.preset, payload=args.payload, gop=args.gop, fps=args.fps, up=args.up,
         kernel=args.kernel, device=args.device, seed=args.seed, workers=args.workers,
+        drop_hidden=not args.keep_hidden,
     )  # fmt: skip
+    cache = None if args.no_cache else SensitivityCache()
     with Progress("encode", len(sequence), quiet=args.json) as progress:
-        report = encode_sequence(sequence, out, settings, zone=zone, progress=progress.advance)
+        report = encode_sequence(sequence, out, settings, zone=zone, progress=progress.advance, cache=cache)
     if args.json:
         print_json(
             {
@@ -83,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
                 "bytes_per_frame": report.bytes / report.frames,
                 "payload": {"kind": report.payload, "why": report.why},
                 "psnr": {"mean": report.psnr, "worst": report.worst},
+                "hidden": report.hidden,
                 "bytes_by": report.bytes_by,
                 "seconds": report.seconds,
                 "stages": report.stages,
@@ -92,6 +106,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if report.why:
         note(report.why)
+    if report.hidden:
+        note(
+            f"left out {report.hidden} of {sequence.counts[0]} Gaussians, hidden from all around (--keep-hidden)"
+        )
     per_frame = report.bytes / 1000 / report.frames
     print(
         f"{out}: {report.frames} frames, {report.bytes / 1000:.1f} KB, {per_frame:.2f} KB a frame, "

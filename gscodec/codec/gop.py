@@ -23,9 +23,10 @@ from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
     from gscodec.render.cameras import Camera
+    from gscodec.render.kept import SensitivityCache
     from gscodec.render.sensitivity import Sensitivity
 
-__all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop"]
+__all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop", "seen_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ RATE_A_DB = 0.1  # change of log bytes that a decibel is worth, to compare two e
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
+# Squared error, where a Gaussian is missed most, up to which it is not worth its bytes, in lambda^2: 6 is what 50 bits
+# buy elsewhere, in the mean of all views.
+HIDDEN = 16.0
+UNSEEN = 1e-5  # squared error: less than a grey level of a pixel in any picture
+MOST_HIDDEN = 0.5  # of a scene; where more is unseen, people look at it from within
 SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
 
@@ -70,6 +76,9 @@ class GopJob:
     shared: SharedBase | None = None  # the base to build on, where there is one
     keep_base: bool = False  # whether later GOPs build on this one's
     first_rows: bool = True  # whether its slots are the first GOP's
+    cache: SensitivityCache | None = None  # of what was measured before
+    # None of them may miss what is dropped of a static scene; without any, all is kept.
+    around: list[Camera] = field(default_factory=list)
 
 
 @dataclass
@@ -83,6 +92,7 @@ class GopResult:
     sensitivity: Sensitivity | None = None
     shared: SharedBase | None = None  # its own base, for later GOPs
     on_shared: bool = False  # whether it builds on the base it was given
+    hidden: int = 0  # Gaussians that were dropped
 
 
 class _Clock:
@@ -149,7 +159,9 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
                 steps=steps,
             )
 
-    make_steps = flat_steps if "sensitivity" in job.settings.without else sensitive_steps
+    make_steps = _steps_of(job)
+    if job.around:
+        return _encode_seen(job, effort, sens, lam, check, clock)
     tracks = tracks_of("parts" not in job.settings.without)
     tried = None
     if tracks.parts and effort.compare_parts:
@@ -170,6 +182,48 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
         None if effort.sensitivity_every_gop else mid, shared,
     )  # fmt: skip
+
+
+def _steps_of(job: GopJob) -> Callable[[Tracks, float], Steps]:
+    return flat_steps if "sensitivity" in job.settings.without else sensitive_steps
+
+
+def _encode_seen(
+    job: GopJob, effort: Preset, sens: dict[int, Sensitivity], lam: float, check: _Check, clock: _Clock
+) -> GopResult:
+    """A static scene without the Gaussians that it looks the same without, by the measure of lambda."""
+    with clock.stage("visibility"):
+        losses = _losses(job)
+
+    def make(at: float) -> Made:
+        with clock.stage("tracks"):
+            rows = seen_rows(losses, at)
+            tracks = make_tracks(
+                [job.frames[0].take(rows)], {0: sens[0].take(rows)},
+                use_parts=False, use_gauge="gauge" not in job.settings.without, steps=None,
+            )  # fmt: skip
+        return tracks, _steps_of(job)(tracks, at), None
+
+    encoded, lam, psnr = _search(job, effort, make, lam, check, clock)
+    return GopResult(
+        encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
+        hidden=len(job.frames[0]) - encoded.planes.model.slots,
+    )  # fmt: skip
+
+
+def seen_rows(losses: np.ndarray, lam: float) -> np.ndarray:
+    """Rows worth their bytes at lambda; all where most can't be seen: then the cameras don't stand where people do."""
+    if (losses < UNSEEN).mean() > MOST_HIDDEN:
+        return np.arange(len(losses))
+    rows = np.flatnonzero(losses >= HIDDEN * lam**2)
+    return rows if len(rows) else np.arange(len(losses))
+
+
+def _losses(job: GopJob) -> np.ndarray:
+    from gscodec.render.visibility import losses_without
+
+    measure = job.cache.losses if job.cache else losses_without
+    return measure(job.frames[0], job.around, kernel=job.settings.kernel)
 
 
 def _try(job: GopJob, made: Made, check: _Check, clock: _Clock) -> Tried:
@@ -213,9 +267,10 @@ def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
         return {count // 2: job.sensitivity}
     n = min(count, effort.sensitivity_frames)
     picks = sorted({int((i + 0.5) * count / n) for i in range(n)})
+    measure = job.cache.measure if job.cache else measure_sensitivity
     # Each frame has its own share of the cameras: more directions for the same work.
     return {
-        t: measure_sensitivity(
+        t: measure(
             job.frames[t],
             job.cameras[i :: len(picks)],
             kernel=job.settings.kernel,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gscodec.container.file import GsvFile
     from gscodec.container.header import Header
     from gscodec.render.cameras import Camera
+    from gscodec.render.kept import SensitivityCache
     from gscodec.splats.matching import TrackedFrame
     from gscodec.splats.model import SplatSequence
 
@@ -34,6 +35,7 @@ __all__ = ["DecodedSequence", "EncodeReport", "decode_file", "encode_sequence"]
 SENSITIVITY_VIEWS = {"fast": 12, "balanced": 48, "best": 96}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
+HIDING_VIEWS = {"fast": 0, "balanced": 48, "best": 96}  # from all around, for what may be dropped; 0: nothing
 MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
 SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
@@ -53,6 +55,7 @@ class EncodeReport:
     first_gop_stages: dict[str, float] = field(default_factory=dict)
     payload: str = ""
     why: str = ""  # that payload, where it was chosen
+    hidden: int = 0  # Gaussians of a static scene that were dropped
 
 
 def gop_length(settings: EncodeSettings, fps: float) -> int:
@@ -107,6 +110,22 @@ def _cameras(
     return cameras, check
 
 
+def _around(
+    sequence: SplatSequence, settings: EncodeSettings, cameras: list[Camera], up: Any
+) -> list[Camera]:
+    """All that might see a Gaussian that is to be dropped: from all around and, where viewers have a zone, from there.
+
+    None for more than one frame: what a view hides in the frames measured comes into sight in others.
+    """
+    from gscodec.render.visibility import all_round_cameras
+
+    count = HIDING_VIEWS[settings.preset]
+    if len(sequence) > 1 or count == 0 or not settings.drop_hidden:
+        return []
+    frame, size = replace(sequence[0], up=up), SENSITIVITY_SIZE[settings.preset]
+    return cameras + all_round_cameras(frame, seed=settings.seed, size=size, count=count)
+
+
 def encode_sequence(
     sequence: SplatSequence,
     out: str | Path,
@@ -114,10 +133,12 @@ def encode_sequence(
     *,
     zone: list[dict[str, Any]] | None = None,
     progress: Callable[[int, str], None] | None = None,
+    cache: SensitivityCache | None = None,
 ) -> EncodeReport:
     """Encode `sequence` into the file `out`, which appears by rename when all is done.
 
-    `zone`: cameras where viewers stand (dicts as in scene.json); `progress(frames, note)` is called for each GOP.
+    `zone`: cameras where viewers stand (dicts as in scene.json); `progress(frames, note)` is called for each GOP;
+    `cache`: of sensitivities that other encodes of the same frames have measured, which changes no byte.
     The same input, settings and seed give the same bytes whatever `settings.workers`.
     Raises BadInput for bad frames, Misuse for settings that can't be, MissingDependency for `device` cuda without one.
     """
@@ -134,7 +155,7 @@ def encode_sequence(
     fps = settings.fps or sequence.fps
     report = EncodeReport()
     stages: dict[str, float] = {}
-    jobs = _jobs(sequence, settings, zone, up, fps)
+    jobs = _jobs(sequence, settings, zone, up, fps, cache)
     writer: GsvWriter | None = None
     try:
         for first, n_frames, result, back in _results(jobs, settings, fps, report):
@@ -167,6 +188,7 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
     report.frames += n_frames
     report.gops += 1
     report.psnr += result.psnr * n_frames
+    report.hidden += result.hidden
     report.worst = min(report.worst, result.worst)
     for name, n in result.bytes_by.items():
         report.bytes_by[name] = report.bytes_by.get(name, 0) + n
@@ -175,16 +197,25 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
 
 
 def _jobs(
-    sequence: SplatSequence, settings: EncodeSettings, zone: list[dict[str, Any]] | None, up: Any, fps: float
+    sequence: SplatSequence,
+    settings: EncodeSettings,
+    zone: list[dict[str, Any]] | None,
+    up: Any,
+    fps: float,
+    cache: SensitivityCache | None,
 ) -> Iterator[tuple[int, GopJob, int]]:
     """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
+    around = _around(sequence, settings, cameras, up)
     since_key, first_rows, share = 0, True, "shared bases" not in settings.without
     for first, frames, new_rows in cut_gops(sequence, gop_length(settings, fps)):
         first_rows = first_rows and (first == 0 or not new_rows)
         since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not share else since_key + 1
         keep = share and since_key == 0 and first + len(frames) < len(sequence)
-        job = GopJob(frames, settings, cameras, check, keep_base=keep, first_rows=first_rows)
+        job = GopJob(
+            frames, settings, cameras, check,
+            keep_base=keep, first_rows=first_rows, cache=cache, around=around,
+        )  # fmt: skip
         yield first, job, since_key
 
 

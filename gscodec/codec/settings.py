@@ -34,13 +34,13 @@ TOOLS = {
     "dead zone": "values round towards zero a little",
 }
 DEFAULT_QUALITY = 60.0
-DEFAULT_PAYLOAD = "video"
+DEFAULT_PAYLOAD = "compact"
 MAX_GOP_FRAMES = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeSettings:
-    """Settings of one encode."""
+    """Settings of one encode. `drop_hidden`: leave out what can't be seen of a static scene."""
 
     quality: float = DEFAULT_QUALITY  # 0..100, see target_psnr
     preset: str = "balanced"
@@ -53,6 +53,7 @@ class EncodeSettings:
     seed: int = 0
     workers: int = 1
     without: tuple[str, ...] = ()  # of TOOLS
+    drop_hidden: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

@@ -56,6 +56,13 @@ class Sensitivity:
     colors: F64  # (N, K): one channel of SH coefficient k
     pixels: float  # mean foreground pixels of a view
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Sensitivity:
+        """Of the given Gaussians, in the given order."""
+        return Sensitivity(
+            self.means[rows], self.log_scales[rows], self.rotations[rows], self.logits[rows], self.colors[rows],
+            self.pixels,
+        )  # fmt: skip
+
 
 @njit(nogil=True)
 def _accumulate(starts, members, mean, conic, opacity, fade, color, picture, moments, weights):

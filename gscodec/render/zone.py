@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,16 @@ __all__ = ["zone_cameras"]
 
 F64 = npt.NDArray[np.float64]
 MIXED = 3  # cameras of the zone that one between them is made of
+BEYOND = 1.5  # of the way from their mean to a place between them: viewers also lean over the edge of a zone
+ASIDE = np.deg2rad(12.0)  # deviation of how far a viewer's look is turned from the cameras' own
 
 
 def zone_cameras(zone: list[dict[str, Any]], *, seed: int, size: int, count: int) -> list[Camera]:
     """`count` seeded cameras: at most half of them the zone's own, the others between three of the zone's.
 
-    A camera between looks at the zone's point of interest (nearest to all optical axes) from a mean direction and a
-    mean distance, so that a dome of cameras stays a dome.
+    A camera between stands in a mean direction and at a mean distance from the zone's point of interest (nearest to
+    all optical axes), so that a dome of cameras stays a dome. It may stand a little beyond the three, and looks
+    aside: what only a viewer at the edge sees must not count as unseen.
     """
     rng = np.random.default_rng(seed)
     own = [Camera.from_dict(zone[i], size) for i in rng.permutation(len(zone))[: (count + 1) // 2]]
@@ -28,7 +32,8 @@ def zone_cameras(zone: list[dict[str, Any]], *, seed: int, size: int, count: int
     between = []
     for _ in range(count - len(own)):
         picks = [cameras[i] for i in rng.choice(len(cameras), min(MIXED, len(cameras)), replace=False)]
-        between.append(_between(picks, rng.dirichlet(np.ones(len(picks))), focus))
+        weights = 1 / len(picks) + BEYOND * (rng.dirichlet(np.ones(len(picks))) - 1 / len(picks))
+        between.append(_aside(_between(picks, weights, focus), ASIDE * rng.standard_normal(2)))
     return own + between
 
 
@@ -58,6 +63,14 @@ def _between(picks: list[Camera], weights: F64, focus: F64) -> Camera:
         np.linalg.norm(eye - focus) / max(float(np.linalg.norm(first.centre - focus)), 1e-12)
     )
     return Camera(rotation, -rotation @ at, first.fx, first.fy, first.cx, first.cy, first.width, first.height)
+
+
+def _aside(camera: Camera, angles: F64) -> Camera:
+    """The camera turned in place, to the right and downwards by `angles` (2,), radians."""
+    (cu, cv), (su, sv) = np.cos(angles), np.sin(angles)
+    turn = np.array([[1, 0, 0], [0, cv, -sv], [0, sv, cv]]) @ np.array([[cu, 0, -su], [0, 1, 0], [su, 0, cu]])
+    rotation = turn @ camera.R
+    return replace(camera, R=rotation, t=-rotation @ camera.centre)
 
 
 def _rotation_between(a: F64, b: F64) -> F64:

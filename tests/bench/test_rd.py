@@ -102,7 +102,7 @@ def test_tools_name_settings_that_exist_and_change_them() -> None:
     for tool in plan.TOOLS:
         assert set(tool.off) <= known, tool.name
         assert EncodeSettings(**{"payload": "compact", **tool.off}) != EncodeSettings(payload="compact")
-        assert set(tool.where) <= {*plan.SEQUENCES, plan.LOOP}
+        assert set(tool.where) <= {*plan.SEQUENCES, plan.LOOP, *plan.STATIC}
 
 
 @pytest.mark.parametrize("name", ["parts", "tools", "sequences", "scenes"])

@@ -1,0 +1,96 @@
+"""What a picture would lose without each Gaussian, from all around: who is hidden from everywhere is not worth bytes.
+
+A pixel's colour is linear in each Gaussian's alpha, so the squared error of leaving one out is exactly
+(alpha dC/dalpha)^2, with dC/dalpha its own colour against all that lies behind, over black and over white.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from gscodec.base.jit import njit
+from gscodec.render.cameras import Camera, look_at
+from gscodec.render.projection import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, project
+from gscodec.render.rasterize import draw
+from gscodec.render.sensitivity import DRAWING, FIELD_OF_VIEW
+from gscodec.render.views import orbit
+from gscodec.splats.model import Splats
+
+__all__ = ["all_round_cameras", "losses_without"]
+
+F64 = npt.NDArray[np.float64]
+
+GOLDEN = 0.6180339887
+DISTANCES = (1.2, 2.2, 1.7)  # in radii
+STEEP = 0.95  # sine of the elevation from which on a camera's own up is not the scene's
+
+
+@njit(nogil=True)
+def _accumulate(starts, members, mean, conic, opacity, color, picture, out):
+    """Add to out (N,) each Gaussian's squared error where it is left out, over the pixels of one picture."""
+    height, width = picture.shape[0], picture.shape[1]
+    tiles_x = (width + TILE - 1) // TILE
+    for tile in range(starts.shape[0] - 1):
+        x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+        for y in range(y0, min(y0 + TILE, height)):
+            for x in range(x0, min(x0 + TILE, width)):
+                t, r, g, b = 1.0, 0.0, 0.0, 0.0
+                for k in range(starts[tile], starts[tile + 1]):
+                    i = members[k]
+                    dx, dy = mean[i, 0] - (x + 0.5), mean[i, 1] - (y + 0.5)
+                    s = 0.5 * (conic[i, 0] * dx * dx + conic[i, 2] * dy * dy) + conic[i, 1] * dx * dy
+                    if s < 0:
+                        continue
+                    alpha = min(MAX_ALPHA, opacity[i] * np.exp(-s))
+                    if alpha < MIN_ALPHA:
+                        continue
+                    left = t * (1 - alpha)
+                    if left <= MIN_TRANSMITTANCE:
+                        break
+                    w = alpha * t
+                    r, g, b = r + w * color[i, 0], g + w * color[i, 1], b + w * color[i, 2]
+                    rest = 1.0 / (1 - alpha)
+                    dr = t * color[i, 0] - (picture[y, x, 0] - r) * rest
+                    dg = t * color[i, 1] - (picture[y, x, 1] - g) * rest
+                    db = t * color[i, 2] - (picture[y, x, 2] - b) * rest
+                    white = (1.0 - picture[y, x, 3]) * rest
+                    e = dr * dr + dg * dg + db * db
+                    e += (dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2
+                    out[i] += 0.5 * alpha * alpha * e
+                    t = left
+
+
+def losses_without(splats: Splats, cameras: list[Camera], *, kernel: str) -> F64:
+    """(N,) squared error, summed over pixels and RGB, mean over black and white, of the camera that would miss each
+    Gaussian most. In the units of Sensitivity."""
+    out = np.zeros(len(splats))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for one in pool.map(lambda camera: _losses_in(splats, camera, kernel), cameras):
+            np.maximum(out, one, out=out)
+    return out
+
+
+def _losses_in(splats: Splats, camera: Camera, kernel: str) -> F64:
+    p = project(splats, camera, kernel)
+    with DRAWING:
+        picture = draw(p, camera).astype(np.float64)
+    out = np.zeros(len(splats))
+    _accumulate(p.starts, p.members, p.mean, p.conic, p.opacity, p.color, picture, out)
+    return out
+
+
+def all_round_cameras(splats: Splats, *, seed: int, size: int, count: int) -> list[Camera]:
+    """`count` cameras spread evenly over the whole sphere about a frame, from below too, near and far."""
+    frame, start = orbit(splats), np.random.default_rng(seed).random()
+    out = []
+    for i in range(count):
+        rise = 1 - (2 * i + 1) / count
+        direction = frame.direction(2 * np.pi * ((start + i * GOLDEN) % 1), float(np.arcsin(rise)))
+        up = frame.up if abs(rise) < STEEP else frame.first
+        eye = frame.centre + frame.radius * DISTANCES[i % len(DISTANCES)] * direction
+        out.append(look_at(eye, frame.centre, up, FIELD_OF_VIEW, size))
+    return out
