@@ -11,10 +11,18 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** Takes segments by number, answers with the milliseconds that it spent. */
 async function serve({ modules, file, entries }) {
   const { decodeBase, decodeSegment } = await import(modules.segment);
+  const { buffersOf, copyOfBase, received } = await import(modules.lending);
   const bytes = readFileSync(file);
   const of = ({ offset, length }) => new Uint8Array(bytes.buffer, bytes.byteOffset + offset, length);
-  let kept = null; // the base that was decoded last, as in src/decode/worker.ts
-  parentPort.on("message", async ({ at, round }) => {
+  let kept = null; // the base that was decoded, or came from another worker, last, as in src/decode/worker.ts
+  const keep = (name, base, lend) => {
+    kept = { name, base };
+    if (!lend) return;
+    const copy = copyOfBase(base);
+    parentPort.postMessage({ lent: { name, base: copy } }, buffersOf(copy));
+  };
+  parentPort.on("message", async ({ at, round, lend, lent }) => {
+    if (lent !== undefined) return keep(lent.name, received(lent.base), false);
     const entry = entries[at];
     const start = performance.now();
     const wanted = entry.base === 0 ? null : `${round} ${entry.gop - entry.base}`;
@@ -23,8 +31,8 @@ async function serve({ modules, file, entries }) {
       kept = { name: wanted, base: decodeBase(of(lender)) };
     }
     const based = performance.now();
-    const gop = await decodeSegment(of(entry), null, wanted === null ? null : kept.base);
-    if (wanted === null) kept = { name: `${round} ${entry.gop}`, base: gop.shared };
+    const above = wanted === null ? null : kept.base;
+    const gop = await decodeSegment(of(entry), null, above, (base) => keep(`${round} ${entry.gop}`, base, lend));
     const decoded = performance.now();
     const room = gop.room(); // one for all, as in the worker
     for (let t = 0; t < gop.frames; t++) gop.frame(t, room);
@@ -41,18 +49,43 @@ async function serve({ modules, file, entries }) {
   });
 }
 
-/** All segments `rounds` times over on `count` workers, dealt out in turn as the player does; a first round warms up. */
+/**
+ * All segments `rounds` times over on `count` workers, dealt out in turn as the player does; a first round warms up. A
+ * base goes from the worker that decodes it to the others, who wait for it.
+ */
 async function measure(data, count, rounds) {
   const workers = Array.from({ length: count }, () => new Worker(fileURLToPath(import.meta.url), { workerData: data }));
   const spent = { frames: 0, base: 0, decode: 0, rebuild: 0, memory: 0, slots: 0 };
+  const bases = new Map(); // by name: a promise that it is with all workers, and what fulfils it
+  const baseOf = (name) => {
+    if (!bases.has(name)) {
+      const entry = {};
+      entry.arrival = new Promise((resolve) => {
+        entry.arrived = resolve;
+      });
+      bases.set(name, entry);
+    }
+    return bases.get(name);
+  };
+  const relay = (from, lent) => {
+    const others = workers.filter((worker) => worker !== from);
+    others.forEach((worker) => {
+      worker.postMessage({ lent });
+    });
+    baseOf(lent.name).arrived();
+  };
   const play = async (worker, at, round, sum) => {
+    const { gop, base } = data.entries[at];
+    if (base !== 0 && count > 1) await baseOf(`${round} ${gop - base}`).arrival;
     const answer = new Promise((resolve, reject) => {
-      worker.once("message", resolve);
+      worker.on("message", (told) => (told.lent === undefined ? resolve(told) : relay(worker, told.lent)));
       worker.once("error", reject);
     });
-    worker.postMessage({ at, round });
+    const lend = count > 1 && data.entries.some((other) => other.base !== 0 && other.gop - other.base === gop);
+    worker.postMessage({ at, round, lend });
     const told = await answer;
     worker.removeAllListeners("error");
+    worker.removeAllListeners("message");
     if (!sum) return;
     for (const key of ["frames", "base", "decode", "rebuild"]) spent[key] += told[key];
     spent.memory = Math.max(spent.memory, told.memory);
@@ -96,11 +129,12 @@ async function main(args) {
   const out = mkdtempSync(join(tmpdir(), "gs-player-bench-"));
   try {
     const source = (...path) => join(here, "..", "src", ...path);
-    const entryPoints = [source("decode", "segment.ts"), source("container", "open.ts")];
+    const entryPoints = [source("decode", "segment.ts"), source("decode", "lending.ts"), source("container", "open.ts")];
     const outExtension = { ".js": ".mjs" };
     const common = { bundle: true, platform: "node", format: "esm", target: "node20", outExtension };
     await build({ entryPoints, outdir: out, outbase: source(), ...common });
-    const modules = { segment: pathToFileURL(join(out, "decode", "segment.mjs")).href };
+    const built = (name) => pathToFileURL(join(out, "decode", name)).href;
+    const modules = { segment: built("segment.mjs"), lending: built("lending.mjs") };
     const { openContainer } = await import(pathToFileURL(join(out, "container", "open.mjs")).href);
     const bytes = new Uint8Array(readFileSync(file));
     const read = async (start, length) => bytes.subarray(start, start + length);

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { crc32, inflateSync } from "node:zlib";
 import { BadData } from "../src/decode/errors.js";
 import type { FrameAttributes } from "../src/decode/gop.js";
+import { buffersOf, copyOfBase, received } from "../src/decode/lending.js";
+import type { Base } from "../src/decode/planes.js";
 import { decodeBase, decodeSegment, type LumaSource, NeedsVideo } from "../src/decode/segment.js";
 
 declare const REPOSITORY: string;
@@ -62,6 +64,23 @@ for (const name of names) {
     }
   });
 }
+
+test("a base that another worker decoded is as good as an own one", async () => {
+  let told: Base | null = null;
+  await decodeSegment(segment("moving"), null, null, (base) => {
+    told = base;
+  });
+  assert.ok(told !== null);
+  const name = "shared";
+  const copy = copyOfBase(decodeBase(new Uint8Array(readFileSync(`${FOLDER}/${name}.base`))));
+  const lent = received(structuredClone(copy, { transfer: buffersOf(copy) }));
+  assert.equal(copy.labels.length, 0, "its memory went along");
+  const there = await decodeSegment(segment(name), storedLuma(name), lent);
+  const here = await decodeSegment(segment(name), storedLuma(name), sharedBase(name));
+  assert.deepEqual(there.planes(), here.planes());
+  assert.deepEqual(there.frame(1), here.frame(1));
+  assert.equal(there.memory, here.memory);
+});
 
 test("a segment cut anywhere is bad data, not a crash", async () => {
   const bytes = segment("moving");

@@ -1,14 +1,18 @@
 /** Playing without a browser: workers and source are stand-ins that answer when told to. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Timeline } from "../src/control/timeline.js";
+import { copyOfBase } from "../src/decode/lending.js";
 import type { DecodeRequest } from "../src/decode/messages.js";
+import { decodeBase } from "../src/decode/segment.js";
 import { type Hooks, Pipeline } from "../src/player/pipeline.js";
 import { Playback } from "../src/player/playback.js";
 import type { SortRequest } from "../src/sort/worker.js";
 import { SourceError } from "../src/wire/source.js";
 
+declare const REPOSITORY: string;
 const FPS = 10;
 const FRAMES = 5; // of a segment
 const index = Array.from({ length: 4 }, (_, gop) => ({
@@ -35,6 +39,8 @@ function player(options: Options = {}) {
   const held = new Map<number, () => void>();
   const fetched: number[] = [];
   const decoded: [number, number | null][] = [];
+  /** What decoders were told, by decoder. */
+  const told: [number, string][] = [];
   const stub = (answer: (data: never, reply: (data: unknown) => void) => void) => {
     const worker = {
       onmessage: null as ((event: { data: unknown }) => void) | null,
@@ -42,13 +48,20 @@ function player(options: Options = {}) {
     };
     return worker as unknown as Worker;
   };
-  const decode = () =>
+  const decode = (number: number) =>
     stub((data: DecodeRequest, reply) => {
+      if (data.kind === "segment" || data.kind === "base") told.push([number, `${data.kind} ${data.gop}`]);
       if (data.kind === "segment" && [data.gop, data.base?.gop].some((gop) => options.damaged?.includes(gop ?? -1))) {
         reply({ kind: "damaged", gop: data.gop, reason: "made up" });
       } else if (data.kind === "segment") {
         decoded.push([data.gop, data.base?.gop ?? null]);
-        reply({ kind: "segment", gop: data.gop, frames: FRAMES, count: 1, bytes: 1, milliseconds: 1 });
+        const done = () =>
+          reply({ kind: "segment", gop: data.gop, frames: FRAMES, count: 1, bytes: 1, milliseconds: 1 });
+        if (!data.lend) return done();
+        setTimeout(() => {
+          reply({ kind: "base", gop: data.gop, base: copyOfBase(base) });
+          setTimeout(done, 20);
+        }, 20);
       } else if (data.kind === "frame") {
         const floats = () => new Float32Array(3);
         const frame = { count: 1, shCount: 1, splats: floats(), harmonics: null, means: floats() };
@@ -58,6 +71,7 @@ function player(options: Options = {}) {
   const sort = stub((data: SortRequest, reply) => {
     if (data.kind === "sort") reply({ frame: data.frame, forward: data.forward, order: new Uint32Array(6) });
   });
+  const base = decodeBase(readFileSync(`${REPOSITORY}/spec/vectors/segment/ok/shared.base`));
   const source = {
     fetchSegment: async (gop: number) => {
       fetched.push(gop);
@@ -82,7 +96,7 @@ function player(options: Options = {}) {
   });
   const entries = index.map((entry) => ({ ...entry, base: options.bases?.[entry.gop] ?? 0 }));
   const timeline = new Timeline(entries, FPS);
-  playback.begin(timeline, new Pipeline(timeline, source, { decode: [decode(), decode()], sort }, hooks));
+  playback.begin(timeline, new Pipeline(timeline, source, { decode: [decode(0), decode(1)], sort }, hooks));
   let now = 0;
   const run = async (seconds: number) => {
     for (const end = now + seconds; now < end - 1e-9; now += 0.02) {
@@ -91,7 +105,7 @@ function player(options: Options = {}) {
     }
     return now;
   };
-  return { playback, run, said, shown, held, fetched, decoded, now: () => now };
+  return { playback, run, said, shown, held, fetched, decoded, told, now: () => now };
 }
 
 test("every frame is shown once, in order, and then it has ended", async () => {
@@ -179,6 +193,25 @@ test("a seek onto a shared base fetches the one segment that has it, and hands i
     [[3, 0]],
   );
   assert.ok(fetched.includes(0));
+});
+
+test("a base that is being decoded is waited for, and handed to the other decoder first", async () => {
+  const { playback, run, told, now } = player({ bases: [0, 1, 2, 0] });
+  await run(0.02);
+  assert.deepEqual(told, [[0, "segment 0"]]);
+  playback.play(now());
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await run(3);
+  assert.deepEqual(
+    told.filter(([, what]) => !what.endsWith("3")),
+    [
+      [0, "segment 0"],
+      [1, "base 0"],
+      [1, "segment 1"],
+      [0, "segment 2"],
+    ],
+  );
+  assert.equal(playback.ended, true);
 });
 
 test("segments on a damaged base are told and passed over, those with a base of their own are shown", async () => {

@@ -1,6 +1,7 @@
 /** What player and decode worker say to each other. */
 
 import type { PackedFrame } from "../gl/pack.js";
+import type { Base } from "./planes.js";
 
 /** A segment's bytes and what their CRC-32C must be, -1 where nothing has told. */
 export interface SegmentBytes {
@@ -10,7 +11,10 @@ export interface SegmentBytes {
 }
 
 export type DecodeRequest =
-  | ({ kind: "segment"; base: SegmentBytes | null } & SegmentBytes)
+  /** `lend`: others share its base, which is to be told. */
+  | ({ kind: "segment"; base: SegmentBytes | null; lend: boolean } & SegmentBytes)
+  /** Of a segment that another worker decodes, for those that share it. */
+  | { kind: "base"; gop: number; base: Base }
   | { kind: "frame"; gop: number; index: number; ticket: number; harmonics: boolean }
   | { kind: "planes"; gop: number; ticket: number }
   | { kind: "forget"; gop: number }
@@ -18,6 +22,7 @@ export type DecodeRequest =
 
 export type DecodeReply =
   | { kind: "segment"; gop: number; frames: number; count: number; bytes: number; milliseconds: number }
+  | { kind: "base"; gop: number; base: Base }
   | { kind: "damaged"; gop: number; reason: string }
   | { kind: "unable"; gop: number; reason: string }
   | { kind: "frame"; gop: number; index: number; ticket: number; frame: PackedFrame }

@@ -68,11 +68,13 @@ class Best {
 
   offer(j: number, d2: number): void {
     const { slot, d2: dist } = this;
-    for (let k = 0; k < this.count; k++) if (slot[k] === j) return;
     let k = this.count;
     if (k === MOST) {
       const last = dist[MOST - 1]!;
-      if (d2 > last || (d2 === last && j < slot[MOST - 1]!)) return;
+      if (d2 > last || (d2 === last && j < slot[MOST - 1]!)) return; // most offers end here
+    }
+    for (let other = 0; other < k; other++) if (slot[other] === j) return;
+    if (k === MOST) {
       k--;
       this.count--;
     }
@@ -85,6 +87,10 @@ class Best {
     slot[k] = j;
     this.count++;
   }
+}
+
+function squared(x: number, y: number, z: number): number {
+  return x * x + y * y + z * z;
 }
 
 function isqrt(v: number): number {
@@ -113,13 +119,7 @@ export function findNeighbours(x: Int32Array, y: Int32Array, z: Int32Array, shif
     const xi = x[i]!;
     const yi = y[i]!;
     const zi = z[i]!;
-    const offer = (j: number) => {
-      const dx = xi - x[j]!;
-      const dy = yi - y[j]!;
-      const dz = zi - z[j]!;
-      best.offer(j, dx * dx + dy * dy + dz * dz);
-    };
-    for (let j = Math.max(0, i - RECENT); j < i; j++) offer(j);
+    for (let j = Math.max(0, i - RECENT); j < i; j++) best.offer(j, squared(xi - x[j]!, yi - y[j]!, zi - z[j]!));
     const cx = xi >> shift;
     const cy = yi >> shift;
     const cz = zi >> shift;
@@ -128,7 +128,7 @@ export function findNeighbours(x: Int32Array, y: Int32Array, z: Int32Array, shif
         for (let dx = -1; dx <= 1; dx++) {
           let j = head[listOf(cx + dx, cy + dy, cz + dz, size - 1)]!;
           for (let seen = 0; j >= 0 && seen < LIST_CAP; seen++) {
-            offer(j);
+            best.offer(j, squared(xi - x[j]!, yi - y[j]!, zi - z[j]!));
             j = next[j]!;
           }
         }

@@ -1,6 +1,6 @@
 /** Every integer of a segment, bit for bit as its writer had them (SPEC.md 5.6 to 5.8). */
 
-import { Decoder, quantise, SET_SIZE, sgn3 } from "./coder.js";
+import { contextsOf, Decoder, quantise, SET_SIZE, sgn3, signsOf } from "./coder.js";
 import {
   type Coded,
   NO_PLANES,
@@ -191,15 +191,8 @@ function readClasses(coder: Decoder, planes: Base, g: number): void {
       const c0 = quantise(nb.magnitude(i, k));
       k[i] = coder.value(
         g - 1,
-        c0,
-        quantise(Math.abs(near)),
-        p,
-        position[i]!,
-        sgn3(nb.sum(i, k)),
-        sgn3(near),
-        p,
-        0,
-        true,
+        contextsOf(c0, quantise(Math.abs(near)), p, position[i]!),
+        signsOf(sgn3(nb.sum(i, k)), sgn3(near), p, 0),
         false,
       );
     }
@@ -212,6 +205,7 @@ function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Ar
   const { index, weight, count, total: totals } = nb;
   const predicted = groupOf(c) !== ROTATION;
   const steps = stepsOf(planes, c);
+  const set = 5 + c - 3;
   const v = planes.base[c]!;
   const q = new Int32Array(model.slots);
   for (let i = 0; i < model.slots; i++) {
@@ -253,7 +247,7 @@ function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Ar
     const c1 = quantise(magnitude + 8 * pc) + 16 * Math.min(7, cls >> 1);
     const c2 = 8 * quantise(disp) + Math.min(7, qn >> 1);
     const c3 = 8 * cls + Math.min(7, quantise(2 * disp + magnitude) >> 1);
-    const residual = coder.value(5 + c - 3, c0, c1, c2, c3, g0, g1, 3 * g0 + g1, sgn3(near), true, false);
+    const residual = coder.value(set, contextsOf(c0, c1, c2, c3), signsOf(g0, g1, 3 * g0 + g1, sgn3(near)), false);
     const value = mean + residual * step;
     if (Math.abs(value) > VALUE_LIMIT) throw coder.bad("value out of range");
     q[i] = residual;

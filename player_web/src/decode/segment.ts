@@ -20,19 +20,22 @@ export function decodeBase(bytes: Uint8Array): Base {
 }
 
 /**
- * `shared`: the base that the segment builds on, where it has none of its own. Throws BadData where the segment is
- * damaged. Segments without video never touch `luma`.
+ * `shared`: the base that the segment builds on, where it has none of its own; `onbase` is told its own one as soon as it
+ * is decoded. Throws BadData where the segment is damaged. Segments without video never touch `luma`.
  */
 export async function decodeSegment(
   bytes: Uint8Array,
   luma: LumaSource | null,
   shared: Base | null = null,
+  onbase: (base: Base) => void = () => {},
 ): Promise<Gop> {
   const sections = splitSegment(bytes);
   if (sections.shared && shared === null) throw new BadData("this segment needs the base of another");
   const above = sections.shared ? shared : null;
   const model = readModel(sections.model, above?.model);
-  const planes = readPlanes(model, sections, above ?? readBase(model, sections));
+  const base = above ?? readBase(model, sections);
+  if (above === null) onbase(base);
+  const planes = readPlanes(model, sections, base);
   if (videoPlanes(model).length > 0 && model.slots > 0) {
     if (luma === null) throw new NeedsVideo("this segment needs a video decoder");
     const tiles = tilesOf(model);

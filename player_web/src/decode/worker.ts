@@ -4,12 +4,13 @@ import { crc32c } from "../container/crc32c.js";
 import { pack } from "../gl/pack.js";
 import { BadData } from "./errors.js";
 import type { FrameAttributes, Gop } from "./gop.js";
+import { buffersOf, copyOfBase, received } from "./lending.js";
 import type { DecodeReply, DecodeRequest, SegmentBytes } from "./messages.js";
 import type { Base } from "./planes.js";
 import { decodeBase, decodeSegment, type LumaSource, NeedsVideo } from "./segment.js";
 
 const gops = new Map<number, Gop>();
-/** The base that was decoded last: the segments after it may share it. */
+/** The base that was decoded, or came from another worker, last: the segments after it may share it. */
 let kept: { gop: number; base: Base } | null = null;
 
 /** Asks the page for luma: the player has one video decoder, but several of these workers. */
@@ -68,13 +69,20 @@ function sharedBase(of: SegmentBytes): Base {
   return kept.base;
 }
 
-async function decode(segment: SegmentBytes, shared: SegmentBytes | null): Promise<void> {
+function keep(gop: number, base: Base, lend: boolean): void {
+  kept = { gop, base };
+  if (!lend) return;
+  const copy = copyOfBase(base);
+  send({ kind: "base", gop, base: copy }, buffersOf(copy));
+}
+
+async function decode(segment: SegmentBytes, shared: SegmentBytes | null, lend: boolean): Promise<void> {
   const start = performance.now();
   const { gop, bytes } = segment;
   try {
     check(segment);
-    const decoded = await decodeSegment(bytes, luma, shared === null ? null : sharedBase(shared));
-    if (shared === null) kept = { gop, base: decoded.shared };
+    const above = shared === null ? null : sharedBase(shared);
+    const decoded = await decodeSegment(bytes, luma, above, (base) => keep(gop, base, lend));
     gops.set(gop, decoded);
     const { frames, count, memory } = decoded;
     send({ kind: "segment", gop, frames, count, bytes: memory, milliseconds: performance.now() - start });
@@ -87,7 +95,10 @@ async function decode(segment: SegmentBytes, shared: SegmentBytes | null): Promi
 self.onmessage = ({ data }: MessageEvent<DecodeRequest>) => {
   switch (data.kind) {
     case "segment":
-      queue = queue.then(() => decode(data, data.base));
+      queue = queue.then(() => decode(data, data.base, data.lend));
+      break;
+    case "base":
+      queue = queue.then(() => keep(data.gop, received(data.base), false));
       break;
     case "frame": {
       const gop = gops.get(data.gop);

@@ -2,6 +2,7 @@
 
 import type { Timeline } from "../control/timeline.js";
 import { BadData } from "../decode/errors.js";
+import { buffersOf } from "../decode/lending.js";
 import type { DecodeReply, DecodeRequest, SegmentBytes } from "../decode/messages.js";
 import type { PackedFrame } from "../gl/pack.js";
 import type { SortReply, SortRequest } from "../sort/worker.js";
@@ -29,6 +30,8 @@ interface Group {
   fetching: AbortController | null;
   /** Of its decoding. */
   state: "none" | "decoding" | "decoded" | "damaged";
+  /** Its base is being decoded, and will be told to all workers. */
+  lending: boolean;
   /** Bytes that it takes decoded. */
   memory: number;
   harmonics: Float32Array<ArrayBuffer> | null;
@@ -36,7 +39,7 @@ interface Group {
 }
 
 /** Of a group that is not decoded. */
-const FRESH = { memory: 0, harmonics: null, harmonicsAsked: false };
+const FRESH = { lending: false, memory: 0, harmonics: null, harmonicsAsked: false };
 
 /** A frame on its way. */
 interface Pending {
@@ -212,6 +215,10 @@ export class Pipeline {
     return entry.base === 0 ? null : this.groups.get(entry.gop - entry.base);
   }
 
+  private isShared({ entry }: Group): boolean {
+    return this.timeline.entries.some(({ gop, base }) => base !== 0 && gop - base === entry.gop);
+  }
+
   /** The groups, each behind the one whose base it shares. */
   private withBases(groups: Group[]): Group[] {
     return [...new Set(groups.flatMap((group) => [this.baseOf(group) ?? group, group]))];
@@ -281,6 +288,7 @@ export class Pipeline {
 
   private damaged(group: Group, reason: string): void {
     group.state = "damaged";
+    group.lending = false;
     group.bytes = null;
     this.hooks.ondamaged(group.entry.gop, reason);
     this.hooks.onchange();
@@ -294,12 +302,14 @@ export class Pipeline {
         this.damaged(group, `the base that it shares, of segment ${group.entry.gop - group.entry.base}, is not there`);
         continue;
       }
+      if (base?.lending) continue; // quicker to wait for it than to decode it once more
       const own = copyOf(group);
       const shared = base === null ? null : copyOf(base);
       if (own === null || (base !== null && shared === null)) continue;
       group.state = "decoding";
+      group.lending = this.isShared(group);
       const buffers = [own.bytes.buffer, ...(shared === null ? [] : [shared.bytes.buffer])];
-      this.toDecode({ kind: "segment", ...own, base: shared }, buffers);
+      this.toDecode({ kind: "segment", ...own, base: shared, lend: group.lending }, buffers);
     }
   }
 
@@ -369,11 +379,15 @@ export class Pipeline {
       case "segment": {
         const group = this.groups.get(reply.gop)!;
         group.state = "decoded";
+        group.lending = false;
         group.memory = reply.bytes;
         this.hooks.ondecoded(reply.milliseconds);
         this.work();
         break;
       }
+      case "base":
+        this.lend(reply, worker);
+        break;
       case "damaged":
         this.damaged(this.groups.get(reply.gop)!, reply.reason);
         this.work();
@@ -391,6 +405,18 @@ export class Pipeline {
       case "luma":
         void this.answerLuma(reply, worker);
     }
+  }
+
+  /** A base for the other workers, before any segment that shares it. */
+  private lend({ gop, base }: Extract<DecodeReply, { kind: "base" }>, from: Worker): void {
+    const others = this.workers.decode.filter((worker) => worker !== from);
+    for (const [i, worker] of others.entries()) {
+      const message: DecodeRequest = { kind: "base", gop, base };
+      worker.postMessage(message, i === others.length - 1 ? buffersOf(base) : []); // the last one takes it
+    }
+    const group = this.groups.get(gop);
+    if (group !== undefined) group.lending = false;
+    this.work();
   }
 
   private async answerLuma(asked: Extract<DecodeReply, { kind: "luma" }>, worker: Worker): Promise<void> {
