@@ -107,14 +107,15 @@ class _Bench:
         if self.row.part == "quality":
             return Outcome(self.row, self.run(), self._fixed())
         alike = [b for b in done if b.row.part != "quality" and b.row.capture == self.row.capture]
-        pair = [b.run() for b in alike if b.row.recipe != V3][:2]
+        pair = [b for b in alike if b.row.recipe != V3][:2]
         if self.row.recipe == V3:
-            pair = [self.run(), *pair[:1]]
+            pair = [self, *pair[:1]]
         if len(pair) < 2:
             return Outcome(self.row, self.run(), self._fixed())
-        target = min(float(np.mean(run.psnr)) for run in pair) - BELOW_DB
-        if self.row.recipe == V3:
-            return Outcome(self.row, self.run(), None, target, self._v3(target), alike[0].at(target))
+        target = min(float(np.mean(b.run().psnr)) for b in pair) - BELOW_DB
+        if self.row.recipe == V3:  # where ours can't be as bad, it is better
+            return Outcome(self.row, self.run(), None, target, self._v3(target), pair[1].at(target))
+        target = max(target, *(b.lowest().psnr for b in pair))
         return Outcome(self.row, self.run(), self._fixed(), target, self.at(target))
 
     def at(self, target: float) -> Stream:
@@ -122,6 +123,10 @@ class _Bench:
         return self._stream(
             f"at {target:.3f}", lambda scratch: encoded_at(self._sequence(), target, self._fixed(), scratch)
         )
+
+    def lowest(self) -> Stream:
+        """Of the lowest quality: nothing is compared below what both can be."""
+        return self._stream("lowest", lambda scratch: encoded(self._sequence(), 0.0, scratch))
 
     def _fixed(self) -> Stream:
         return self._stream("fixed", lambda scratch: encoded(self._sequence(), FIXED_QUALITY, scratch))
