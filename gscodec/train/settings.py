@@ -29,7 +29,7 @@ class TrainSettings:
     """
 
     gaussians: int = 12_000
-    key_iterations: int = 2000
+    key_iterations: int = 3000
     motion_iterations: int = 160
     detail_iterations: int = 120
     nodes: int = 400
@@ -79,7 +79,7 @@ class TrainSettings:
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {"gaussians": 6000, "key_iterations": 1000, "motion_iterations": 120, "detail_iterations": 80},
     "balanced": {},
-    "best": {"gaussians": 20_000, "key_iterations": 5000, "motion_iterations": 300, "detail_iterations": 300},
+    "best": {"gaussians": 20_000, "key_iterations": 6000, "motion_iterations": 300, "detail_iterations": 300},
 }
 
 
