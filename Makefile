@@ -63,10 +63,11 @@ vectors: .venv/.dev
 	$(PY) -m spec.make_vectors
 
 # Every figure that the issues demand, written into BENCHMARKS.md with commit and date.
-bench-check: .venv/.dev player
+bench-check: .venv/.train player
 	$(PY) -m gscodec bench rd
 	$(PY) -m gscodec bench speed
 	$(PY) -m gscodec bench decode
+	$(PY) -m gscodec bench train
 	$(PY) -m gscodec bench cuda
 
 clean:
