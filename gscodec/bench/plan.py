@@ -82,6 +82,6 @@ TOOLS = (
         Tool(name, {"without": (name,)}, (LOOP,) if name == "shared bases" else SEQUENCES)
         for name in codec.TOOLS
     ),
-    Tool("hidden Gaussians dropped", {"drop_hidden": False}, STATIC),
+    Tool("hidden Gaussians kept (dropped instead)", {"drop_hidden": True}, STATIC),
     Tool("preset balanced (fast instead)", {"preset": "fast"}),
 )

@@ -267,6 +267,8 @@ def _publish(results: Results, options: RdOptions) -> None:
     from gscodec.bench.rd_tables import sections
 
     texts = sections(results, _plot_links(results, options))
+    if "static" not in options.parts:  # the tools' table stands on stills, too
+        texts.pop("bench rd static", None)
     under = provenance(options.command)
     if options.json:
         print(json.dumps(_document(results), indent=1))

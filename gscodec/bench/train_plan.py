@@ -11,6 +11,7 @@ __all__ = ["OURS", "PARTS", "ROWS", "V3", "Row", "rows_of"]
 PARTS = ("worth", "losses", "quality")
 OURS, V3 = "ours", "V3"
 SHORT = "fast"  # preset of what is only compared
+ABLATED = "capture-fox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Row:
 
 def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | None = None) -> Row:
     return Row(
-        part="quality", capture=capture, name="balanced", frames=frames, settings=preset("balanced"),
+        part="quality", capture=capture, name="balanced", frames=frames, settings=preset("balanced", preview_every=0),
         downscale=downscale, hold_out=hold_out,
     )  # fmt: skip
 
@@ -37,16 +38,17 @@ def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | 
 def _compared(capture: str, frames: int, downscale: float = 1.0) -> tuple[Row, ...]:
     """With and without what is made for the codec, and V3's recipe; the same codec, iterations and slots."""
     made = Row(
-        part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT),
+        part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT, preview_every=0),
         downscale=downscale,
     )  # fmt: skip
     plain = replace(made, name="without", settings=replace(made.settings, codec=()))
-    return made, plain, replace(plain, name="V3's recipe and layout", recipe=V3)
+    v3 = replace(plain.settings, sh_degree=0)  # as it is released; the key frame is ours
+    return made, plain, replace(plain, name="V3's recipe and layout", recipe=V3, settings=v3)
 
 
 def _without(loss: str) -> Row:
-    settings = preset(SHORT, codec=tuple(name for name in CODEC_LOSSES if name != loss))
-    return Row(part="losses", capture="capture-fox", name=f"without {loss}", frames=8, settings=settings)
+    settings = preset(SHORT, preview_every=0, codec=tuple(name for name in CODEC_LOSSES if name != loss))
+    return Row(part="losses", capture=ABLATED, name=f"without {loss}", frames=8, settings=settings)
 
 
 ROWS = (
@@ -61,4 +63,10 @@ ROWS = (
 
 def rows_of(parts: tuple[str, ...], captures: tuple[str, ...] | None) -> tuple[Row, ...]:
     """Those of the parts and captures asked for; None: all captures."""
-    return tuple(r for r in ROWS if r.part in parts and (captures is None or r.capture in captures))
+    known = [r for r in ROWS if captures is None or r.capture in captures]
+    chosen = [r for r in known if r.part in parts]
+    if "losses" in parts and "worth" not in parts:  # what they are compared with
+        chosen = [
+            r for r in known if r.part == "worth" and r.capture == ABLATED and r.recipe == OURS
+        ] + chosen
+    return tuple(chosen)

@@ -78,7 +78,7 @@ def train_row(row: Row, place: Path, folder: Path, keys: Path) -> Run:
     clock = _Clock(folder / "seconds.json")
     if key.exists() and not first.exists():
         clock.note(float(key.with_suffix(".txt").read_text()))
-        shutil.copy(key, first)
+        _copy(key, first)
     clock.begin()
     frames = range(1 if row.recipe == V3 else row.frames)
     train_sequence(capture, folder, row.settings, frames, lambda n, _: clock.note() if n == 0 else None)
@@ -86,12 +86,25 @@ def train_row(row: Row, place: Path, folder: Path, keys: Path) -> Run:
         _train_v3(row, capture, folder, clock)
     if not key.exists():
         keys.mkdir(parents=True, exist_ok=True)
-        key.with_suffix(".txt").write_text(str(clock.seconds[0]))
-        shutil.copy(first, key)
+        _write(key.with_suffix(".txt"), str(clock.seconds[0]))
+        _copy(first, key)
     sequence = sequence_of(row, capture, folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     scores = [float(np.mean(held_out_psnr(capture, splats, t))) for t, splats in enumerate(sequence)]
     return Run(clock.seconds, peak, scores, sequence.still_share(), _estimate(row, sequence))
+
+
+def _write(path: Path, text: str) -> None:
+    """By rename: a file of that name is whole."""
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _copy(source: Path, path: Path) -> None:
+    part = path.with_suffix(".part")
+    shutil.copy(source, part)
+    part.replace(path)
 
 
 def sequence_of(row: Row, capture: Capture, folder: Path) -> TrainedSequence:
@@ -106,7 +119,7 @@ def _key_name(row: Row) -> str:
     from gscodec.train.codec_losses import KEY_LOSSES
 
     known = asdict(row.settings) | {"codec": [n for n in row.settings.codec if n in KEY_LOSSES]}
-    for name in ("motion_iterations", "detail_iterations", "nodes"):
+    for name in ("motion_iterations", "detail_iterations"):
         del known[name]
     spread = row.frames if known["codec"] else 0  # the frames that share a base
     text = json.dumps([row.capture, row.downscale, row.hold_out, spread, known], sort_keys=True)
@@ -114,7 +127,7 @@ def _key_name(row: Row) -> str:
 
 
 class _Clock:
-    """Seconds of each frame, kept beside the checkpoints so that they survive a break."""
+    """Seconds of each frame, kept beside the checkpoints. What a kill interrupted counts from where it went on."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -132,7 +145,7 @@ class _Clock:
         self._told += 1
         if self._told > len(self.seconds):
             self.seconds.append(taken)
-            self._path.write_text(json.dumps(self.seconds))
+            _write(self._path, json.dumps(self.seconds))
 
 
 def _train_v3(row: Row, capture: Capture, folder: Path, clock: _Clock) -> None:
@@ -188,7 +201,7 @@ def encoded(sequence: TrainedSequence, quality: float, scratch: Path) -> Stream:
         quality=quality, preset="fast", payload="compact", kernel=sequence.settings.kernel, fps=sequence.fps,
         up=sequence[0].up,
     )  # fmt: skip
-    report = encode_sequence(sequence, path, settings)
+    report = encode_sequence(sequence, path, settings, zone=sequence.capture.zone())
     return _measured(sequence, decode_file(path), quality, report.bytes, report.bytes_by)
 
 

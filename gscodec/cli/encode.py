@@ -56,9 +56,9 @@ def add(commands: Any) -> None:
         help="measure sensitivities anew; else those of the same frames are kept in the user's cache folder",
     )
     p.add_argument(
-        "--keep-hidden",
+        "--drop-hidden",
         action="store_true",
-        help="keep Gaussians of a static scene that no view from around it, or from its zone, would miss",
+        help="leave out what can't be seen of a static scene from outside: for objects, not for rooms",
     )
     p.add_argument("--force", action="store_true", help="replace the output")
     add_json(p)
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     settings = EncodeSettings(
         quality=args.quality, preset=args.preset, payload=args.payload, gop=args.gop, fps=args.fps, up=args.up,
         kernel=args.kernel, device=args.device, seed=args.seed, workers=args.workers,
-        drop_hidden=not args.keep_hidden,
+        drop_hidden=args.drop_hidden,
     )  # fmt: skip
     cache = None if args.no_cache else SensitivityCache()
     with Progress("encode", len(sequence), quiet=args.json) as progress:
@@ -107,9 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if report.why:
         note(report.why)
     if report.hidden:
-        note(
-            f"left out {report.hidden} of {sequence.counts[0]} Gaussians, hidden from all around (--keep-hidden)"
-        )
+        note(f"left out {report.hidden} of {sequence.counts[0]} Gaussians, hidden from all around")
     per_frame = report.bytes / 1000 / report.frames
     print(
         f"{out}: {report.frames} frames, {report.bytes / 1000:.1f} KB, {per_frame:.2f} KB a frame, "

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gscodec.base.errors import MissingDependency, Misuse
 from gscodec.cli.common import add_json, note, print_json, refuse_existing
 from gscodec.cli.decode import frame_range, refuse_other_files, write_folder
-from gscodec.codec.settings import DEFAULT_QUALITY
+from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings
 from gscodec.train.settings import CODEC_LOSSES, KERNELS, PRESETS, TrainSettings, preset
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ def add(commands: Any) -> None:
     p.add_argument("--preset", choices=tuple(PRESETS), default="balanced")
     p.add_argument("--frames", metavar="A:B", help="frames A to B - 1")
     p.add_argument(
-        "--gaussians", type=int, metavar="N", help="slots, the same throughout (default: preset's)"
+        "--gaussians",
+        type=int,
+        metavar="N",
+        help="slots at most, the same throughout: those not worth their bits go (default: preset's)",
     )
     p.add_argument("--sh-degree", type=int, choices=(0, 1), help="default 1")
     p.add_argument("--kernel", choices=KERNELS, help="default classic; analytic: PLY only")
-    p.add_argument("--views-per-step", type=int, metavar="B", help="views drawn for a step (default 1)")
+    p.add_argument(
+        "--views-per-step", type=int, metavar="B", help="views drawn for a step of the key frame (default 1)"
+    )
     p.add_argument(
         "--prune", type=float, metavar="SHARE", help="train so many more slots, then drop what shows least"
     )
@@ -42,7 +48,12 @@ def add(commands: Any) -> None:
     p.add_argument(
         "--distil-from", type=int, choices=(2, 3), help="train SH of that degree, then distil them"
     )
-    p.add_argument("--preview-every", type=int, metavar="N", help="steps between pictures in the work folder")
+    p.add_argument(
+        "--preview-every",
+        type=int,
+        metavar="N",
+        help="steps of the key frame between pictures in the work folder; then one a frame",
+    )
     p.add_argument(
         "--codec-losses",
         type=_losses,
@@ -88,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse("no player draws the analytic kernel yet: write a folder of PLY", field="--kernel")
     if to_folder:
         refuse_other_files(out)
+    encode = EncodeSettings(quality=args.quality, preset=args.preset, seed=args.seed)
     _need(args.device)
     from gscodec.base.progress import Progress
     from gscodec.train.captures import open_capture
@@ -106,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     if to_folder:
         write_folder(out, zip(frames, sequence, strict=True), sequence[0].up, sequence.fps, lambda: None)
     else:
-        document |= _encode(sequence, out, settings, args)
+        document |= _encode(sequence, out, settings, encode, args.json)
     if args.json:
         print_json(document)
         return 0
@@ -145,18 +157,16 @@ def _scores(sequence: TrainedSequence, shown: Any, name: str) -> dict[str, Any]:
 
 
 def _encode(
-    sequence: TrainedSequence, out: Path, settings: TrainSettings, args: argparse.Namespace
+    sequence: TrainedSequence, out: Path, settings: TrainSettings, encode: EncodeSettings, quiet: bool
 ) -> dict[str, Any]:
     from gscodec.base.progress import Progress
     from gscodec.codec.pipeline import decode_file, encode_sequence
-    from gscodec.codec.settings import EncodeSettings
 
-    encode = EncodeSettings(
-        quality=args.quality, preset=args.preset, kernel=settings.kernel, fps=sequence.fps, up=sequence[0].up,
-        seed=args.seed,
-    )  # fmt: skip
-    with Progress("encode", len(sequence), quiet=args.json) as progress:
-        report = encode_sequence(sequence, out, encode, zone=sequence.zone(), progress=progress.advance)
+    encode = replace(encode, kernel=settings.kernel, fps=sequence.fps, up=sequence[0].up)
+    with Progress("encode", len(sequence), quiet=quiet) as progress:
+        report = encode_sequence(
+            sequence, out, encode, zone=sequence.capture.zone(), progress=progress.advance
+        )
     return {
         "bytes": report.bytes,
         "bytes_per_frame": report.bytes / report.frames,

@@ -51,11 +51,11 @@ RATE_A_DB = 0.1  # change of log bytes that a decibel is worth, to compare two e
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
-# Squared error, where a Gaussian is missed most, up to which it is not worth its bytes, in lambda^2: 6 is what 50 bits
-# buy elsewhere, in the mean of all views.
-HIDDEN = 16.0
-UNSEEN = 1e-5  # squared error: less than a grey level of a pixel in any picture
-MOST_HIDDEN = 0.5  # of a scene; where more is unseen, people look at it from within
+# Squared error, where a Gaussian is missed most, up to which it may go, in lambda^2; and what the bytes of one that goes
+# buy elsewhere (50 bits), in the mean of all views: all that go together may cost that each.
+HIDDEN, WORTH = 16.0, 6.0
+FEWER, HIDING_TRIES = 8.0, 4  # where they cost more together, the threshold is so much lower
+TOGETHER_VIEWS = 16
 SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
 
@@ -194,10 +194,11 @@ def _encode_seen(
     """A static scene without the Gaussians that it looks the same without, by the measure of lambda."""
     with clock.stage("visibility"):
         losses = _losses(job)
+        together = _together(job)
 
     def make(at: float) -> Made:
         with clock.stage("tracks"):
-            rows = seen_rows(losses, at)
+            rows = seen_rows(losses, at, together)
             tracks = make_tracks(
                 [job.frames[0].take(rows)], {0: sens[0].take(rows)},
                 use_parts=False, use_gauge="gauge" not in job.settings.without, steps=None,
@@ -211,12 +212,35 @@ def _encode_seen(
     )  # fmt: skip
 
 
-def seen_rows(losses: np.ndarray, lam: float) -> np.ndarray:
-    """Rows worth their bytes at lambda; all where most can't be seen: then the cameras don't stand where people do."""
-    if (losses < UNSEEN).mean() > MOST_HIDDEN:
-        return np.arange(len(losses))
-    rows = np.flatnonzero(losses >= HIDDEN * lam**2)
-    return rows if len(rows) else np.arange(len(losses))
+def seen_rows(losses: np.ndarray, lam: float, together: Callable[[np.ndarray], float]) -> np.ndarray:
+    """Rows worth their bytes at lambda. Each is judged alone (N,), then those that go by `together`: the error without
+    all of them. Many of a kind are each not missed, and leave a hole."""
+    everything, threshold = np.arange(len(losses)), HIDDEN * lam**2
+    for _ in range(HIDING_TRIES):
+        rows = np.flatnonzero(losses >= threshold)
+        if 0 < len(rows) < len(losses) and together(rows) <= WORTH * lam**2 * (len(losses) - len(rows)):
+            return rows
+        threshold /= FEWER
+    return everything
+
+
+def _together(job: GopJob) -> Callable[[np.ndarray], float]:
+    """The squared error of showing some rows alone, summed over pixels and RGB, mean over black, white and views."""
+    from gscodec.render.rasterize import rasterize
+
+    cameras = job.around[:: max(1, len(job.around) // TOGETHER_VIEWS)]
+    kernel = job.settings.kernel
+    want = [rasterize(job.frames[0], camera, kernel=kernel) for camera in cameras]
+
+    def error(rows: np.ndarray) -> float:
+        total, frame = 0.0, job.frames[0].take(rows)
+        for (rgb, alpha), camera in zip(want, cameras, strict=True):
+            colour, opacity = rasterize(frame, camera, kernel=kernel)
+            off, white = (colour - rgb).astype(np.float64), (alpha - opacity).astype(np.float64)[..., None]
+            total += 0.5 * float((off**2).sum() + ((off + white) ** 2).sum())
+        return total / len(cameras)
+
+    return error
 
 
 def _losses(job: GopJob) -> np.ndarray:

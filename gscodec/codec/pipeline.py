@@ -113,7 +113,7 @@ def _cameras(
 def _around(
     sequence: SplatSequence, settings: EncodeSettings, cameras: list[Camera], up: Any
 ) -> list[Camera]:
-    """All that might see a Gaussian that is to be dropped: from all around and, where viewers have a zone, from there.
+    """All that might see a Gaussian that is to be dropped: the encoder's own cameras and others from all around.
 
     None for more than one frame: what a view hides in the frames measured comes into sight in others.
     """

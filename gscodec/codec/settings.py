@@ -40,7 +40,8 @@ MAX_GOP_FRAMES = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeSettings:
-    """Settings of one encode. `drop_hidden`: leave out what can't be seen of a static scene."""
+    """Settings of one encode. `drop_hidden`: leave out what can't be seen from outside
+    of a static scene that is looked at from there."""
 
     quality: float = DEFAULT_QUALITY  # 0..100, see target_psnr
     preset: str = "balanced"
@@ -53,7 +54,7 @@ class EncodeSettings:
     seed: int = 0
     workers: int = 1
     without: tuple[str, ...] = ()  # of TOOLS
-    drop_hidden: bool = True
+    drop_hidden: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.quality <= 100:

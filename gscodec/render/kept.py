@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import time
 import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
+from gscodec.base.cuda import SOURCES
 from gscodec.base.folders import user_cache
 from gscodec.render import cameras as cameras_module
-from gscodec.render import projection, rasterize, visibility
+from gscodec.render import cuda, projection, rasterize, visibility
 from gscodec.render import sensitivity as sensitivity_module
 from gscodec.render.cameras import Camera
 from gscodec.render.sensitivity import Sensitivity, measure_sensitivity
@@ -29,7 +33,7 @@ F64 = npt.NDArray[np.float64]
 
 MAX_BYTES = 2 << 30  # of all files together; a second of 100,000 Gaussians of degree 0 is some 26 MB
 ARRAYS = ("means", "quats", "scales", "opacities", "sh")
-MEASURED_BY = (cameras_module, projection, rasterize, sensitivity_module, visibility)
+MEASURED_BY = (cameras_module, projection, rasterize, sensitivity_module, visibility, cuda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,11 @@ class SensitivityCache:
 
     def measure(self, splats: Splats, cameras: list[Camera], *, kernel: str, device: str) -> Sensitivity:
         """As `measure_sensitivity`, bit for bit. A folder that can't be written or read is none: no error."""
-        shapes = {"colors": splats.sh.shape[:2], "pixels": ()}
+        n = len(splats)
+        shapes: dict[str, tuple[int, ...]] = {
+            "means": (n, 3), "log_scales": (n, 3), "rotations": (n, 3), "logits": (n,),
+            "colors": splats.sh.shape[:2], "pixels": (),
+        }  # fmt: skip
         path = self._path("sensitivity", splats, cameras, kernel, device)
         found = _read(path, shapes)
         if found is not None:
@@ -102,10 +110,11 @@ def _read(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, F64] | No
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        os.utime(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
-    whole = all(name in arrays and arrays[name].shape == shape for name, shape in shapes.items())
+    with suppress(OSError):  # another user's
+        os.utime(path)
+    whole = {name: array.shape for name, array in arrays.items()} == shapes
     return arrays if whole else None
 
 
@@ -124,7 +133,7 @@ def _key(what: str, splats: Splats, cameras: list[Camera], kernel: str, device: 
 @cache
 def _code() -> str:
     """A hash of the modules that measure: another version's files are not this one's."""
-    total = hashlib.sha256()
-    for module in MEASURED_BY:
-        total.update(Path(str(module.__file__)).read_bytes())
+    total = hashlib.sha256(f"{np.__version__} {numba.__version__} {platform.machine()}".encode())
+    for path in [Path(str(m.__file__)) for m in MEASURED_BY] + sorted(SOURCES.rglob("*sensitivity*")):
+        total.update(path.read_bytes())
     return total.hexdigest()[:16]

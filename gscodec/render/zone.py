@@ -53,8 +53,9 @@ def _between(picks: list[Camera], weights: F64, focus: F64) -> Camera:
     distances = np.linalg.norm(offsets, axis=1)
     direction = weights @ (offsets / np.maximum(distances, 1e-12)[:, None])
     length = float(np.linalg.norm(direction))
+    reach = float(np.clip(weights @ distances, distances.min() / BEYOND, distances.max() * BEYOND))
     # Opposite cameras have no direction between them: then one of them stands for all.
-    eye = focus + (direction / length * (weights @ distances) if length > 0.2 else offsets[weights.argmax()])
+    eye = focus + (direction / length * reach if length > 0.2 else offsets[weights.argmax()])
     first = picks[int(weights.argmax())]
     # The first camera's own aim, turned rigidly so that what it saw of the focus it sees from the new place.
     turn = _rotation_between(first.centre - focus, eye - focus)

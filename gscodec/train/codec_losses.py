@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from gscodec.codec.gop import FIRST_GUESS
 from gscodec.codec.model.channels import (
     COLOUR,
     LUMA_CHROMA,
@@ -40,7 +41,6 @@ KEY_LOSSES = ("price", "grid", "entropy", "quantise")  # those that the key fram
 QUALITY = 20.0  # of the encode whose steps these are
 VIEWS, VIEW_SIZE = 12, 256  # as the encoder's preset `fast`
 NEAREST = 4
-GUESS = 0.6  # of lambda, as the encoder's own first guess
 PER_MSE = 6.0  # of the photometric loss, for each of mean squared error: at errors of 0.05
 THRIFT = 4.0  # of the encoder's exchange rate: a following frame loses 0.02 dB and saves a fifth of its bits
 KEY_FROM = 0.6  # share of the key frame's iterations after which its base is made for the codec
@@ -111,12 +111,12 @@ def codec_steps(
     of the picture that a bit a slot, spent in every frame, is worth.
     """
     splats = to_splats(gaussians, capture.normalisation, capture.up, kernel)
-    cameras = sensitivity_cameras(splats, None, seed=0, size=VIEW_SIZE, count=VIEWS)
+    cameras = sensitivity_cameras(splats, capture.zone(), seed=0, size=VIEW_SIZE, count=VIEWS)
     measured = measure_sensitivity(splats, cameras, kernel=kernel, device=device)
     tracks = make_tracks([splats], {0: measured}, use_parts=False, use_gauge=True, steps=None)
     mse = 10 ** (-target_psnr(QUALITY) / 10)
     per_slot = (12 + 3 * splats.sh.shape[1]) / frames + (3 if frames > 1 else 0)
-    lam = GUESS * float(np.sqrt(12 * mse * 3 * max(measured.pixels, 1.0) / (len(splats) * per_slot)))
+    lam = FIRST_GUESS * float(np.sqrt(12 * mse * 3 * max(measured.pixels, 1.0) / (len(splats) * per_slot)))
     steps = sensitive_steps(tracks, lam)
 
     def of(group: int) -> np.ndarray:
@@ -140,7 +140,7 @@ def codec_steps(
         tensor(of(POSITION)[:, :1] * capture.normalisation.scale), tensor(turns), tensor(scales), tensor(of(OPACITY)[:, 0]), tensor(sh),
         torch.as_tensor(order, device=device), tensor(shows), frames,
     )  # fmt: skip
-    return found, float(THRIFT * GUESS**2 * mse * np.log(4) / per_slot)
+    return found, float(THRIFT * FIRST_GUESS**2 * mse * np.log(4) / per_slot)
 
 
 LUMA = torch.tensor(LUMA_CHROMA, dtype=torch.float32)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
-import numpy as np
 import torch
 
-from gscodec.base.errors import BadInput
 from gscodec.train.captures.model import Capture
+from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
 
 __all__ = ["RATE", "CameraColours"]
 
@@ -42,28 +40,19 @@ class CameraColours:
         return CameraColours(self.views, self.matrices.detach().clone(), self.offsets.detach().clone())
 
     def save(self, path: Path) -> None:
-        """By rename: a file of that name is whole."""
-        part = path.with_suffix(".part")
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self.tensors().items()}
-        with part.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-        part.replace(path)
+        save_arrays(path, self.tensors())
 
     @classmethod
     def load(cls, path: Path, capture: Capture, device: str) -> CameraColours:
         """Of the capture's training views. Raises BadInput where the file isn't one of ours."""
+        arrays, views = load_arrays(path, "the cameras' colours"), tuple(capture.train_views)
         try:
-            with np.load(path) as file:
-                matrices, offsets = (
-                    torch.from_numpy(file[name]).to(device) for name in ("matrices", "offsets")
-                )
-            if matrices.shape != (len(capture.train_views), 3, 3):
-                raise ValueError
-        except (OSError, KeyError, ValueError, BadZipFile) as error:
-            raise BadInput(
-                "not the cameras' colours; remove the work folder to begin anew", file=str(path)
-            ) from error
-        return cls(tuple(capture.train_views), matrices, offsets)
+            matrices, offsets = (torch.from_numpy(arrays[n]).to(device) for n in ("matrices", "offsets"))
+            if matrices.shape != (len(views), 3, 3) or offsets.shape != (len(views), 3):
+                raise ValueError("of other cameras")
+        except UNREADABLE as error:
+            raise not_ours(path, "the cameras' colours") from error
+        return cls(views, matrices, offsets)
 
     def __call__(self, picture: torch.Tensor, alpha: torch.Tensor, view: int) -> torch.Tensor:
         """A picture (H, W, 3) over black as `view`'s camera shows it; alpha (H, W, 1) weighs the offset."""

@@ -1,4 +1,4 @@
-"""The first frame from seeds: photometric descent of Gaussians as a Markov chain (mcmc.py) to a fixed number of slots."""
+"""The first frame from seeds: photometric descent of Gaussians as a Markov chain (mcmc.py) to a number of slots."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def train_key(
         if calm:
             calm.resume(_gaussians(state.leaves), *_shares(state, settings))
         if report:
-            report(state.done, math.nan)
+            report(min(state.done, settings.key_iterations), math.nan)
     else:
         state = _begin(capture, settings, frame)
     loss = PictureLoss(capture, frame, settings.kernel, state.rng, state.order, settings.views_per_step)
@@ -267,6 +267,7 @@ def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss, c
         walk(gaussians, rate, state.generator)
     after = state.done / settings.key_iterations
     if before < PRUNE_AT <= after:
+        _grow(state, settings, after)
         _prune(state, settings, picture_loss)
     if before < CALM_FROM and _comes(state, settings, RELOCATE_EVERY):
         if after < PRUNE_AT:
@@ -283,7 +284,9 @@ def _clear_cameras(gaussians: Gaussians, capture: Capture, frame: int) -> None:
         for view in capture.train_views:
             camera = capture.views[view].camera(frame)
             centre = gaussians.means.new_tensor(camera.centre)
-            close = (gaussians.means - centre).norm(dim=1) < nearest(camera)
+            offset = gaussians.means - centre
+            ahead = offset @ gaussians.means.new_tensor(camera.R[2]) > 0
+            close = ahead & (offset.norm(dim=1) < nearest(camera))
             gaussians.logits[close] = gaussians.logits[close].clamp(max=GONE)
 
 

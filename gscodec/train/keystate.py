@@ -7,14 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from gscodec.base.errors import BadInput
+from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
 
-__all__ = ["KeyState", "load", "save"]
+__all__ = ["KeyState", "Leaves", "load", "save"]
 
 Leaves = dict[str, torch.Tensor]
 
@@ -33,26 +32,21 @@ class KeyState:
 
 def save(state: KeyState, path: Path) -> None:
     """By rename: a file of that name is whole."""
-    arrays: dict[str, Any] = {f"leaf.{name}": tensor.detach().cpu() for name, tensor in state.leaves.items()}
+    arrays: dict[str, Any] = {f"leaf.{name}": tensor for name, tensor in state.leaves.items()}
     for group in state.adam.param_groups:
         for key, value in state.adam.state.get(group["params"][0], {}).items():
-            arrays[f"adam.{group['name']}.{key}"] = value.cpu()
-    arrays = {name: tensor.numpy() for name, tensor in arrays.items()}
+            arrays[f"adam.{group['name']}.{key}"] = value
     arrays |= {
         "done": np.array(state.done), "order": np.array(state.order, np.int64),
-        "rng": np.array(json.dumps(state.rng.bit_generator.state)), "generator": state.generator.get_state().numpy(),
+        "rng": np.array(json.dumps(state.rng.bit_generator.state)), "generator": state.generator.get_state(),
     }  # fmt: skip
-    part = path.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
-    part.replace(path)
+    save_arrays(path, arrays)
 
 
 def load(path: Path, device: str, optimiser: Callable[[Leaves], torch.optim.Adam]) -> KeyState:
     """The state of `save`; `optimiser` makes a new one for the leaves. Raises BadInput where the file isn't ours."""
+    arrays = load_arrays(path, "a state of a key frame")
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
         leaves = {
             name[5:]: torch.from_numpy(array).to(device).requires_grad_()
             for name, array in arrays.items()
@@ -72,7 +66,5 @@ def load(path: Path, device: str, optimiser: Callable[[Leaves], torch.optim.Adam
         generator.set_state(torch.from_numpy(arrays["generator"]))
         order = tuple(int(v) for v in arrays["order"])
         return KeyState(int(arrays["done"]), leaves, adam, rng, generator, order)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, BadZipFile) as error:
-        raise BadInput(
-            "not a state of a key frame; remove the work folder to begin anew", file=str(path)
-        ) from error
+    except UNREADABLE as error:
+        raise not_ours(path, "a state of a key frame") from error

@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +32,7 @@ from gscodec.train.keyframe import PictureLoss, Report, train_key
 from gscodec.train.motion import Nodes, bind_nodes, move
 from gscodec.train.rasterise import Attributes, render
 from gscodec.train.settings import TrainSettings
+from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
 
 __all__ = ["Chain", "Checkpoint", "TrainedSequence", "held_out_psnr", "train_sequence"]
 
@@ -54,23 +53,18 @@ class Checkpoint:
     still: torch.Tensor  # (N,) bool: held bit for bit from the frame before
 
     def save(self, path: Path) -> None:
-        """By rename: a file of that name is whole."""
-        arrays = self.gaussians.tensors() | {"motion": self.motion, "still": self.still}
-        part = path.with_suffix(".part")
-        with part.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **{k: t.cpu().numpy() for k, t in arrays.items()})  # type: ignore[arg-type]
-        part.replace(path)
+        save_arrays(path, self.gaussians.tensors() | {"motion": self.motion, "still": self.still})
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> Checkpoint:
         """Raises BadInput where the file isn't one of ours."""
+        arrays = load_arrays(path, "a checkpoint")
         try:
-            with np.load(path) as file:
-                tensors = {k: torch.from_numpy(file[k]).to(device) for k in (*NAMES, "motion", "still")}
-        except (OSError, KeyError, ValueError, BadZipFile) as error:
-            raise BadInput(
-                "not a checkpoint; remove the work folder to begin anew", file=str(path)
-            ) from error
+            tensors = {k: torch.from_numpy(arrays[k]).to(device) for k in (*NAMES, "motion", "still")}
+            if len({len(tensors[k]) for k in (*NAMES, "still")}) > 1:
+                raise ValueError("arrays of different lengths")
+        except UNREADABLE as error:
+            raise not_ours(path, "a checkpoint") from error
         return cls(Gaussians(*(tensors[name] for name in NAMES)), tensors["motion"], tensors["still"])
 
 
@@ -105,12 +99,6 @@ class TrainedSequence:
     def checkpoint(self, index: int) -> Checkpoint:
         return Checkpoint.load(_path(self.folder, self.frames[index]))
 
-    def zone(self) -> list[dict[str, Any]]:
-        """The training cameras of the first frame in the capture's world, as `encode` takes them: viewers stand there."""
-        capture, frame = self.capture, self.frames.start
-        views = [capture.views[i] for i in capture.train_views if capture.views[i].has(frame)]
-        return [capture.normalisation.inverse.camera(view.camera(frame)).to_dict() for view in views]
-
     def still_share(self) -> float:
         """Share of the slots that hold still bit for bit, mean over the following frames; 0 where there are none."""
         shares = [float(self.checkpoint(i).still.float().mean()) for i in range(1, len(self))]
@@ -134,7 +122,7 @@ def train_sequence(
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
     torch.set_num_threads(1)  # sums must not depend on the number of threads
-    _claim(work, capture, settings, frames.start)
+    _claim(work, capture, settings, frames)
     last, chain = "", None
     for frame in frames:
         path, first = _path(work, frame), frame == frames.start
@@ -293,16 +281,15 @@ def _path(folder: Path, frame: int) -> Path:
     return folder / f"frame_{frame:05d}.npz"
 
 
-def _claim(folder: Path, capture: Capture, settings: TrainSettings, first: int) -> None:
+def _claim(folder: Path, capture: Capture, settings: TrainSettings, frames: range) -> None:
     """Make the work folder, or see that it is of the same run. Raises Misuse where it is of another."""
-    cameras = [
-        (v.name, v.held_out, c.R.tolist(), c.t.tolist(), c.fx, c.fy, c.width)
-        for v in capture.views
-        for c in v.cameras[:1]
-    ]
+    cameras = [(v.name, v.held_out, c.to_dict()) for v in capture.views for c in v.cameras[:1]]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
     chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
-    wanted = json.loads(json.dumps({"settings": chosen, "first": first, "capture": digest}))
+    run = {"settings": chosen, "first": frames.start, "capture": digest}
+    if settings.codec:  # the key frame's base is made for so many frames
+        run["gop"] = gop_frames(capture, len(frames))
+    wanted = json.loads(json.dumps(run))
     place = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not place.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ __all__ = ["CODEC_LOSSES", "KERNELS", "PRESETS", "TrainSettings", "preset"]
 
 KERNELS = ("classic", "compensated", "analytic")
 CODEC_LOSSES = ("price", "grid", "calm", "entropy", "quantise", "snap")  # see codec_losses.py
+MOST_PRUNED = 0.9
 LEAST = {
     "gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0,
     "views_per_step": 1, "preview_every": 0, "mask_weight": 0,
@@ -21,7 +23,7 @@ LEAST = {
 class TrainSettings:
     """Iterations are pictures looked at.
 
-    `prune`: the key frame is trained with gaussians / (1 - prune) slots, of which those that contribute least go.
+    `prune`: the key frame is trained with gaussians / (1 - prune) slots, of which those that contribute least go; with the codec's `price`, fewer.
     `start_share`: of these slots, those that are seeded; the others grow. `mask_weight`: of learnt masks (0: none),
     which leave fewer than `gaussians`. `camera_colours`: each training camera has a colour map of its own.
     `preview_every`: pictures between previews of a key frame (0: none). `distil_from`: the key frame is trained with SH
@@ -53,8 +55,8 @@ class TrainSettings:
             raise Misuse("SH of degree 0 or 1 is trained", sh_degree=self.sh_degree)
         if self.distil_from not in (0, 2, 3):
             raise Misuse("SH are distilled from degree 2 or 3, or not (0)", distil_from=self.distil_from)
-        if not 0 <= self.prune < 1:
-            raise Misuse("a share of the slots, less than 1", prune=self.prune)
+        if not 0 <= self.prune <= MOST_PRUNED:
+            raise Misuse(f"a share of the slots, {MOST_PRUNED} at most", prune=self.prune)
         if not 0 < self.start_share <= 1:
             raise Misuse("a share of the slots, up to 1", start_share=self.start_share)
         if unknown := set(self.codec) - set(CODEC_LOSSES):
@@ -62,7 +64,7 @@ class TrainSettings:
                 f"the codec's losses are {', '.join(CODEC_LOSSES)}", codec=", ".join(sorted(unknown))
             )
         for name, least in LEAST.items():
-            if getattr(self, name) < least:
+            if not least <= getattr(self, name) < math.inf:
                 raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})
 
     @property

@@ -111,6 +111,8 @@ def test_a_folder_of_ply_with_a_report(
         assert preview.size == (64, 32)  # what is seen and what is trained, side by side
     assert main(again) == 2  # the output exists
     assert main([*arguments(capture, tmp_path / "a.gsv"), "--kernel", "analytic"]) == 2
+    assert main([*arguments(capture, tmp_path / "a.gsv"), "--quality", "900"]) == 2
+    assert not (tmp_path / "a.gsv.work").exists()
     assert main([*again, "--force", "--codec-losses", "none"]) == 2  # the work folder is of another run
     assert "other settings" in capsys.readouterr().err
     assert main([*again, "--force", "--codec-losses", "calm,quiet"]) == 2

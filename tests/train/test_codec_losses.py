@@ -45,7 +45,10 @@ def test_steps_are_those_of_the_encoder(scene) -> None:  # type: ignore[no-untyp
     start, capture, steps, rate = scene
     splats = to_splats(start, capture.normalisation, capture.up, "classic")
     measured = measure_sensitivity(
-        splats, sensitivity_cameras(splats, None, seed=0, size=256, count=12), kernel="classic", device="cpu"
+        splats,
+        sensitivity_cameras(splats, capture.zone(), seed=0, size=256, count=12),
+        kernel="classic",
+        device="cpu",
     )
     tracks = make_tracks([splats] * FRAMES, {0: measured}, use_parts=False, use_gauge=True, steps=None)
     mse, per_slot = 10 ** (-target_psnr(QUALITY) / 10), 15 / FRAMES + 3

@@ -12,7 +12,7 @@ import pytest
 from gscodec.base.errors import BadInput
 from gscodec.render.cameras import Camera, look_at
 from gscodec.train.captures.model import Capture, Normalisation, Picture, View
-from gscodec.train.settings import TrainSettings
+from gscodec.train.settings import CODEC_LOSSES, TrainSettings
 
 torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
 
@@ -80,7 +80,7 @@ def test_masks_leave_fewer() -> None:
     out.opacities.sum().backward()
     soft = torch.sigmoid(logits.detach())
     assert torch.allclose(logits.grad, soft * (1 - soft))
-    few = train_key(room(), replace(SMALL, key_iterations=400, mask_weight=2.0)).gaussians
+    few = train_key(room(), replace(SMALL, key_iterations=600, mask_weight=2.0)).gaussians
     assert 0 < len(few.means) < 120
 
 
@@ -191,29 +191,45 @@ def test_exposures_of_cameras_are_learnt_and_kept(tmp_path: Path) -> None:
         CameraColours.load(tmp_path / "colours.npz", capture, "cpu")
 
 
-@pytest.mark.parametrize("switches", [{}, {"camera_colours": True, "mask_weight": 0.1, "start_share": 0.4}])
+@pytest.mark.parametrize(
+    "switches, killed_at",
+    [
+        ({}, 80),
+        ({"camera_colours": True, "mask_weight": 0.1, "start_share": 0.4}, 80),
+        ({"codec": CODEC_LOSSES}, 80),  # right before slots are priced first
+        ({"codec": CODEC_LOSSES}, 95),  # between the two prices
+    ],
+)
 def test_a_saved_state_goes_on_to_the_same_bits(
-    switches: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    switches: dict[str, object], killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gscodec.train import keyframe
+    from gscodec.train import codec_losses, keyframe
 
     monkeypatch.setattr(keyframe, "SAVE_EVERY", 30)
-    capture, settings = room(), replace(SMALL, **switches)  # type: ignore[arg-type]
-    whole = keyframe.train_key(capture, settings)
+    monkeypatch.setattr(codec_losses, "OTHER_BITS", 400.0)  # so dear that some slots go
+    capture, settings = room(), replace(SMALL, preview_every=5, **switches)  # type: ignore[arg-type]
+
+    def calm() -> codec_losses.KeyCalm:
+        return codec_losses.KeyCalm(settings.codec, capture, "classic", 8)
+
+    whole = keyframe.train_key(capture, settings, calm=calm())
+    assert (len(whole.gaussians.means) < settings.gaussians) == bool(settings.codec or settings.mask_weight)
 
     class Killed(Exception):
         pass
 
     def stop(done: int, _: object) -> None:
-        if done >= 80:
+        if done >= killed_at:
             raise Killed
 
     place = tmp_path / "key.npz"
     with pytest.raises(Killed):
-        keyframe.train_key(capture, settings, saved=place, preview=stop)
+        keyframe.train_key(capture, settings, saved=place, preview=stop, calm=calm())
     told: list[int] = []
-    again = keyframe.train_key(capture, settings, report=lambda n, _: told.append(n), saved=place)
-    assert (told[0], sum(told)) == (60, 100)
+    again = keyframe.train_key(
+        capture, settings, report=lambda n, _: told.append(n), saved=place, calm=calm()
+    )
+    assert (told[0], sum(told)) == (killed_at // 30 * 30, 100)
     for name, tensor in whole.gaussians.tensors().items():
         assert torch.equal(tensor, getattr(again.gaussians, name)), name
     if whole.colours is not None and again.colours is not None:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import RLock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -139,6 +140,11 @@ class Capture:
     def train_views(self) -> list[int]:
         """Indices of the views to train on."""
         return [i for i, view in enumerate(self.views) if not view.held_out]
+
+    def zone(self) -> list[dict[str, Any]]:
+        """The training cameras as they first stand, in the capture's world, as `encode` takes a zone."""
+        cameras = [self.views[i].cameras[0] for i in self.train_views]
+        return [self.normalisation.inverse.camera(camera).to_dict() for camera in cameras]
 
     @property
     def test_views(self) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gscodec.base.errors import MissingDependency
 from gscodec.codec.model import rotation
 from gscodec.render.cameras import Camera
 from gscodec.render.output import write_png
@@ -21,6 +22,7 @@ from gscodec.train.captures.model import Capture, SeedPoints
 
 __all__ = ["available", "triangulated"]
 
+TRIED = "pycolmap 4.2.1"
 PINHOLE = 1  # COLMAP's number of that model: fx, fy, cx, cy
 FEW = 50  # points that are no better than none
 MOST_ERROR = 2.0  # pixels
@@ -35,7 +37,15 @@ def triangulated(capture: Capture, frame: int) -> SeedPoints | None:
     if not available():
         return None
     pycolmap: Any = importlib.import_module("pycolmap")
+    try:
+        return _points(pycolmap, capture, frame)
+    except (AttributeError, TypeError) as error:  # its interface changes from version to version
+        raise MissingDependency(
+            f"pycolmap {getattr(pycolmap, '__version__', '')} has another interface; install {TRIED}, or none"
+        ) from error
 
+
+def _points(pycolmap: Any, capture: Capture, frame: int) -> SeedPoints | None:
     views = [v for v in capture.train_views if capture.views[v].has(frame)]
     with tempfile.TemporaryDirectory(prefix="gscodec-") as place:
         folder = Path(place)

@@ -48,7 +48,7 @@ def swept_seeds(
     Fewer than two training views with a picture, or nothing that matches: none.
     """
     views = [v for v in capture.train_views if capture.views[v].has(frame)]
-    if len(views) < 2:
+    if len(views) < 2 or count < 1:
         return SeedPoints(np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
     pictures = [_small(capture.picture(v, frame)) for v in views]
     cameras = [_resized(capture.views[v].camera(frame), p) for v, p in zip(views, pictures, strict=True)]
@@ -75,7 +75,10 @@ def swept_seeds(
     if not means:
         return SeedPoints(np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
     found, shown = np.concatenate(means), np.concatenate(colors)
-    free = [np.linalg.norm(found - camera.centre, axis=1) > nearest(camera) for camera in cameras]
+    free = [
+        (np.linalg.norm(found - c.centre, axis=1) > nearest(c)) | (found @ c.R[2] + c.t[2] <= 0)
+        for c in cameras
+    ]
     found, shown = found[np.all(free, axis=0)], shown[np.all(free, axis=0)]
     rows = rng.permutation(len(found))[:count]
     return SeedPoints(found[rows], shown[rows])

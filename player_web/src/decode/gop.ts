@@ -1,7 +1,7 @@
 /** From a segment's integers to its frames (SPEC.md 5.7, 5.10). */
 
 import { BadData } from "./errors.js";
-import { type Base, dct, namedPlanes, type Planes } from "./planes.js";
+import { dct, namedPlanes, type Planes } from "./planes.js";
 import { multiply, polar, type Quaternion, swingTwist } from "./rotation.js";
 import { Series } from "./series.js";
 
@@ -64,12 +64,6 @@ export class Gop {
     const { model, neighbours } = this.decoded;
     const perSlot = 4 * (model.channels + 6 + 4) + neighbours.bytesPerSlot + 8 * 4 + 4 * 3;
     return this.series.memory + perSlot * model.slots;
-  }
-
-  /** What it gives those that share its base. */
-  get shared(): Base {
-    const { model, x, classes, base, labels, neighbours, shape } = this.decoded;
-    return { model, x, classes, base, labels, neighbours, shape };
   }
 
   planes(): Map<string, Int32Array> {

@@ -205,7 +205,10 @@ export class WebSocketSource<H> implements SegmentSource<H> {
         this.steer();
         break;
       case "error":
-        this.skip(new SourceError("unreadable", event.message));
+        if (this.opening !== null && this.rung !== 0)
+          this.take(0); // the other has no segment yet
+        else if (this.opening !== null) this.fail(new SourceError("missing", event.message));
+        else this.skip(new SourceError("unreadable", event.message));
         break;
       case "ping":
         this.socket?.send(this.side.pong(event.id));
