@@ -31,6 +31,8 @@ interface Options {
   bases?: number[];
   /** Segments that don't come before they are released. */
   held?: number[];
+  /** A base that is lent is so only when it is released. */
+  heldBase?: boolean;
 }
 
 /** A player's inside with everything around it made up; `run` lets time pass. */
@@ -58,10 +60,12 @@ function player(options: Options = {}) {
         const done = () =>
           reply({ kind: "segment", gop: data.gop, frames: FRAMES, count: 1, bytes: 1, milliseconds: 1 });
         if (!data.lend) return done();
-        setTimeout(() => {
+        const lend = () => {
           reply({ kind: "base", gop: data.gop, base: copyOfBase(base) });
-          setTimeout(done, 20);
-        }, 20);
+          setImmediate(done);
+        };
+        if (options.heldBase) held.set(data.gop, lend);
+        else lend();
       } else if (data.kind === "frame") {
         const floats = () => new Float32Array(3);
         const frame = { count: 1, shCount: 1, splats: floats(), harmonics: null, means: floats() };
@@ -196,11 +200,11 @@ test("a seek onto a shared base fetches the one segment that has it, and hands i
 });
 
 test("a base that is being decoded is waited for, and handed to the other decoder first", async () => {
-  const { playback, run, told, now } = player({ bases: [0, 1, 2, 0] });
-  await run(0.02);
+  const { playback, run, told, held, now } = player({ bases: [0, 1, 2, 0], heldBase: true });
+  await run(0.2);
   assert.deepEqual(told, [[0, "segment 0"]]);
+  held.get(0)?.();
   playback.play(now());
-  await new Promise((resolve) => setTimeout(resolve, 60));
   await run(3);
   assert.deepEqual(
     told.filter(([, what]) => !what.endsWith("3")),
