@@ -12,6 +12,7 @@ PARTS = ("worth", "losses", "quality")
 OURS, V3 = "ours", "V3"
 SHORT = "fast"  # preset of what is only compared
 ABLATED = "capture-fox"
+LOW = 20.0  # quality at which streams are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | 
 def _compared(capture: str, frames: int, downscale: float = 1.0) -> tuple[Row, ...]:
     """With and without what is made for the codec, and V3's recipe; the same codec, iterations and slots."""
     made = Row(
-        part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT, preview_every=0),
+        part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT, preview_every=0, quality=LOW),
         downscale=downscale,
     )  # fmt: skip
     plain = replace(made, name="without", settings=replace(made.settings, codec=()))
@@ -47,7 +48,9 @@ def _compared(capture: str, frames: int, downscale: float = 1.0) -> tuple[Row, .
 
 
 def _without(loss: str) -> Row:
-    settings = preset(SHORT, preview_every=0, codec=tuple(name for name in CODEC_LOSSES if name != loss))
+    settings = preset(
+        SHORT, preview_every=0, quality=LOW, codec=tuple(name for name in CODEC_LOSSES if name != loss)
+    )
     return Row(part="losses", capture=ABLATED, name=f"without {loss}", frames=8, settings=settings)
 
 

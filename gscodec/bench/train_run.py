@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gscodec.bench.curve import Knob, Point, bracket, rate_at
-from gscodec.bench.train_plan import V3, Row
+from gscodec.bench.train_plan import LOW, V3, Row
 from gscodec.codec.settings import EncodeSettings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = [
     "v3_at",
 ]
 
-FIXED_QUALITY = 20.0  # of the encode that shows where bytes go
+FIXED_QUALITY = LOW  # of the encode that shows where bytes go
 WITHIN_DB = 0.1
 TRIES = 7
 QP_KNOB = Knob(db_per_step=-0.3, low=1, high=51, start=30, whole=True)

@@ -60,7 +60,9 @@ def add(commands: Any) -> None:
         metavar="A,B",
         help=f"of {', '.join(CODEC_LOSSES)}, or none (default: all)",
     )
-    p.add_argument("--quality", type=float, default=DEFAULT_QUALITY, help="of the encode, 0..100")
+    p.add_argument(
+        "--quality", type=float, default=DEFAULT_QUALITY, help="of the encode that is trained for, 0..100"
+    )
     p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
     p.add_argument("--hold-out", type=int, metavar="N", help="every N-th view is kept for measuring")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         args.preset, gaussians=args.gaussians, sh_degree=args.sh_degree, kernel=args.kernel, device=args.device,
         seed=args.seed, views_per_step=args.views_per_step, prune=args.prune, mask_weight=args.mask_weight,
         camera_colours=args.camera_colours, preview_every=args.preview_every,
-        distil_from=args.distil_from, codec=args.codec_losses,
+        distil_from=args.distil_from, codec=args.codec_losses, quality=args.quality,
     )  # fmt: skip
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)

@@ -1,6 +1,6 @@
 """Made for the codec: what the stream pays for, as losses of training, with the encoder's own steps.
 
-Lengths, turns and colours are told in the steps that the encoder would take at QUALITY, so that one unit is one level
+Lengths, turns and colours are told in the steps that the encoder would take at the quality that is trained for, so that one unit is one level
 of its quantiser. Bits of a difference d from what the decoder predicts are taken as log2(1 + |d|); the multiplier of
 bits is the slope at which the encoder itself works.
 """
@@ -38,7 +38,6 @@ __all__ = [
 
 KEY_LOSSES = ("price", "grid", "entropy", "quantise")  # those that the key frame knows
 
-QUALITY = 20.0  # of the encode whose steps these are
 VIEWS, VIEW_SIZE = 12, 256  # as the encoder's preset `fast`
 NEAREST = 4
 PER_MSE = 6.0  # of the photometric loss, for each of mean squared error: at errors of 0.05
@@ -105,16 +104,16 @@ def find_neighbours(gaussians: Gaussians) -> Neighbours:
 
 
 def codec_steps(
-    gaussians: Gaussians, capture: Capture, kernel: str, frames: int, device: str
+    gaussians: Gaussians, capture: Capture, kernel: str, frames: int, device: str, quality: float
 ) -> tuple[CodecSteps, float]:
-    """The encoder's steps at QUALITY for a GOP of `frames`; and THRIFT times its exchange rate: the mean squared error
+    """The encoder's steps at `quality` for a GOP of `frames`; and THRIFT times its exchange rate: the mean squared error
     of the picture that a bit a slot, spent in every frame, is worth.
     """
     splats = to_splats(gaussians, capture.normalisation, capture.up, kernel)
     cameras = sensitivity_cameras(splats, capture.zone(), seed=0, size=VIEW_SIZE, count=VIEWS)
     measured = measure_sensitivity(splats, cameras, kernel=kernel, device=device)
     tracks = make_tracks([splats], {0: measured}, use_parts=False, use_gauge=True, steps=None)
-    mse = 10 ** (-target_psnr(QUALITY) / 10)
+    mse = 10 ** (-target_psnr(quality) / 10)
     per_slot = (12 + 3 * splats.sh.shape[1]) / frames + (3 if frames > 1 else 0)
     lam = FIRST_GUESS * float(np.sqrt(12 * mse * 3 * max(measured.pixels, 1.0) / (len(splats) * per_slot)))
     steps = sensitive_steps(tracks, lam)
@@ -220,9 +219,11 @@ def shaken(gaussians: Gaussians, steps: CodecSteps, generator: torch.Generator) 
 class KeyCalm:
     """What the key frame's last iterations are held to; each of the losses by its name in TrainSettings.codec."""
 
-    def __init__(self, losses: tuple[str, ...], capture: Capture, kernel: str, frames: int) -> None:
+    def __init__(
+        self, losses: tuple[str, ...], capture: Capture, kernel: str, frames: int, quality: float
+    ) -> None:
         self._losses = tuple(name for name in losses if name in KEY_LOSSES)
-        self._capture, self._kernel, self._frames = capture, kernel, frames
+        self._capture, self._kernel, self._frames, self._quality = capture, kernel, frames, quality
         self._price_at: tuple[float, ...] = PRICE_AT
         self._known: tuple[CodecSteps, float, Neighbours] | None = None
 
@@ -231,7 +232,9 @@ class KeyCalm:
         if not self._losses or done < KEY_FROM:
             return
         device = "cuda" if gaussians.means.is_cuda else "cpu"
-        steps, rate = codec_steps(gaussians.fixed(), self._capture, self._kernel, self._frames, device)
+        steps, rate = codec_steps(
+            gaussians.fixed(), self._capture, self._kernel, self._frames, device, self._quality
+        )
         self._known = steps, rate, find_neighbours(gaussians)
 
     def resume(self, gaussians: Gaussians, began: float, done: float) -> None:

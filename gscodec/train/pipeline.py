@@ -205,7 +205,7 @@ def _key(
     def preview(_: int, gaussians: Gaussians) -> None:
         write_preview(work / PREVIEW, capture, settings, frame, gaussians)
 
-    calm = KeyCalm(settings.codec, capture, settings.kernel, gop_frames(capture, frames))
+    calm = KeyCalm(settings.codec, capture, settings.kernel, gop_frames(capture, frames), settings.quality)
     key = train_key(capture, settings, frame, report, saved=_key_state(work), preview=preview, calm=calm)
     gaussians = key.gaussians
     if key.colours is not None:
@@ -233,7 +233,9 @@ class Chain:
         frames: int,
         colours: CameraColours | None = None,
     ) -> Chain:
-        steps, rate = codec_steps(key, capture, settings.kernel, gop_frames(capture, frames), settings.device)
+        steps, rate = codec_steps(
+            key, capture, settings.kernel, gop_frames(capture, frames), settings.device, settings.quality
+        )
         return cls(bind_nodes(key, settings.nodes), steps, rate, find_neighbours(key), colours)
 
 

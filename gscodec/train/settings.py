@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gscodec.base.errors import Misuse
+from gscodec.codec.settings import DEFAULT_QUALITY
 
 __all__ = ["CODEC_LOSSES", "KERNELS", "PRESETS", "TrainSettings", "preset"]
 
@@ -46,6 +47,7 @@ class TrainSettings:
     camera_colours: bool = False
     preview_every: int = 250
     distil_from: int = 0
+    quality: float = DEFAULT_QUALITY  # of the encode that `codec` works for
     codec: tuple[str, ...] = CODEC_LOSSES  # none of them: frames are trained for their pictures alone
 
     def __post_init__(self) -> None:
@@ -63,6 +65,8 @@ class TrainSettings:
             raise Misuse(
                 f"the codec's losses are {', '.join(CODEC_LOSSES)}", codec=", ".join(sorted(unknown))
             )
+        if not 0 <= self.quality <= 100:
+            raise Misuse("quality is a number from 0 to 100", quality=self.quality)
         for name, least in LEAST.items():
             if not least <= getattr(self, name) < math.inf:
                 raise Misuse(f"must be at least {least}", **{name: getattr(self, name)})

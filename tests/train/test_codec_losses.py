@@ -10,7 +10,6 @@ pytest.importorskip("torch", reason="torch is not installed (pip install gscodec
 import torch
 
 from gscodec.train.codec_losses import (
-    QUALITY,
     THRIFT,
     KeyCalm,
     base_bits,
@@ -24,6 +23,7 @@ from gscodec.train.codec_losses import (
 from gscodec.train.gaussians import product, to_splats
 from tests.train.test_motion import blob, capture_of
 
+QUALITY = 20.0
 FRAMES = 8
 
 
@@ -31,7 +31,7 @@ FRAMES = 8
 def scene():  # type: ignore[no-untyped-def]
     start = blob(120)
     capture = capture_of([start])
-    steps, rate = codec_steps(start, capture, "classic", FRAMES, "cpu")
+    steps, rate = codec_steps(start, capture, "classic", FRAMES, "cpu", QUALITY)
     return start, capture, steps, rate
 
 
@@ -101,7 +101,7 @@ def test_slots_that_are_not_worth_their_bits_go(scene) -> None:  # type: ignore[
     start, capture, _, _ = scene
     faint = start.fixed()
     faint.logits[:20] = -7.0
-    calm = KeyCalm(("price",), capture, "classic", FRAMES)
+    calm = KeyCalm(("price",), capture, "classic", FRAMES, QUALITY)
     calm.look(faint, 0.5)
     assert calm.worth(faint, 0.5) is None  # too early
     calm.look(faint, 0.7)
@@ -110,4 +110,4 @@ def test_slots_that_are_not_worth_their_bits_go(scene) -> None:  # type: ignore[
     assert not bool(keep[:20].any())
     assert int(keep.sum()) > 60
     assert calm.worth(faint, 0.71) is None  # not twice
-    assert KeyCalm((), capture, "classic", FRAMES).cost(faint) == 0
+    assert KeyCalm((), capture, "classic", FRAMES, QUALITY).cost(faint) == 0

@@ -210,7 +210,7 @@ def test_a_saved_state_goes_on_to_the_same_bits(
     capture, settings = room(), replace(SMALL, preview_every=5, **switches)  # type: ignore[arg-type]
 
     def calm() -> codec_losses.KeyCalm:
-        return codec_losses.KeyCalm(settings.codec, capture, "classic", 8)
+        return codec_losses.KeyCalm(settings.codec, capture, "classic", 8, 20.0)
 
     whole = keyframe.train_key(capture, settings, calm=calm())
     assert (len(whole.gaussians.means) < settings.gaussians) == bool(settings.codec or settings.mask_weight)

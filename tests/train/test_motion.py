@@ -102,7 +102,7 @@ def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
     pixels = pixels_per_unit(start, capture, 1)
     assert float(pixels.min()) > 20
     carried = move(start, nodes, loss, 80).fixed()
-    steps, rate = codec_steps(start, capture, "classic", 2, "cpu")
+    steps, rate = codec_steps(start, capture, "classic", 2, "cpu", 20.0)
     calm = CalmDetail(CODEC_LOSSES, start, carried, pixels, steps, rate, find_neighbours(start))
     out, still = detail(calm, loss, 40)
     error = (out.means - goal.means).norm(dim=1)
