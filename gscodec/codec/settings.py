@@ -23,16 +23,16 @@ PAYLOADS = ("video", "compact", "auto")
 KERNELS = ("classic", "compensated")
 DEVICES = ("cpu", "cuda")
 # What an encode can be made without, to measure what each is worth.
-TOOLS = {
-    "gauge": "the spelling of a covariance follows the frame before",
-    "parts": "what moves together is told once",
-    "sensitivity": "a slot's steps are as fine as the picture needs",
-    "shared bases": "several GOPs build on one base",
-    "KLT": "a group's temporal basis is its own where that is cheaper than the DCT",
-    "neighbour prediction": "coefficients are predicted from those of neighbours",
-    "finer smooth channels": "a channel that its neighbours tell is quantised finer, for next to nothing",
-    "dead zone": "values round towards zero a little",
-}
+TOOLS = (
+    "gauge",  # the spelling of a covariance follows the frame before
+    "parts",  # what moves together is told once
+    "sensitivity",  # a slot's steps are as fine as the picture needs
+    "shared bases",  # several GOPs build on one base
+    "KLT",  # a group's temporal basis is its own where that is cheaper than the DCT
+    "neighbour prediction",  # coefficients are predicted from those of neighbours
+    "finer smooth channels",  # a channel that its neighbours tell is quantised finer, for next to nothing
+    "dead zone",  # values round towards zero a little
+)
 DEFAULT_QUALITY = 60.0
 DEFAULT_PAYLOAD = "compact"
 MAX_GOP_FRAMES = 30

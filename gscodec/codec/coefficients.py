@@ -1,0 +1,241 @@
+"""Temporal bases, side information and coefficients of a GOP (SEGMENT.md 5.7 to 5.9), closed loop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gscodec.base.jit import njit
+from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
+from gscodec.codec.entropy.coder import Coder
+from gscodec.codec.entropy.planes import (
+    code_coefficients,
+    code_numbers,
+    code_overflow,
+)
+from gscodec.codec.model import rotation
+from gscodec.codec.model.bases import choose_basis, project
+from gscodec.codec.model.channels import (
+    GROUP_NAMES,
+    GROUPS,
+    OPACITY,
+    POSITION,
+    ROTATION,
+    SCALE,
+    channel_groups,
+    channels_of,
+    previous_channel,
+)
+from gscodec.codec.model.parts import canonical_tracks
+from gscodec.codec.planes import (
+    COEF_COEF,
+    COEF_LAST,
+    COEF_OVERFLOW,
+    SIDE_BASIS,
+    SIDE_COUNT,
+    SIDE_LINEAR,
+    SIDE_TRANSLATION,
+    coefficient_coder,
+    side_coder,
+)
+from gscodec.codec.segment import (
+    BASIS_DCT,
+    BASIS_EXPLICIT,
+    MODE_CODED,
+    MODE_VIDEO,
+    MODE_ZERO,
+)
+from gscodec.codec.writing import Writer, canonical_quats, refinement
+
+__all__ = ["write_side_and_coefficients"]
+
+COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
+SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
+
+
+def write_side_and_coefficients(w: Writer) -> None:
+    m, planes = w.model, w.planes
+    explicit: list[np.ndarray] = []
+    coefs: list[np.ndarray] = []  # by channel (N, K_g) float64 in units of coef_unit
+    for g in range(GROUPS):
+        channels = list(channels_of(g, m.sh_degree))
+        if not channels:
+            planes.bases.append(np.zeros((0, m.frames)))
+            explicit.append(np.zeros((0, m.frames), np.int64))
+            continue
+        series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
+        finer = [refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
+        m.coef_unit[channels] /= np.array(finer, np.float32)
+        series *= np.array(finer)[:, None, None]
+        step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
+        kind, basis, integers = choose_basis(
+            (series / step[:, :, None]).reshape(-1, m.frames),
+            shared=m.shared,
+            explicit="KLT" not in w.tools.without,
+        )
+        m.basis_kind[g], m.basis_count[g] = kind, basis.shape[0]
+        planes.bases.append(basis)
+        explicit.append(integers)
+        coefs += list(project(series, basis)) if len(basis) else [np.zeros((m.slots, 0))] * len(channels)
+    _write_side(w, explicit)
+    _write_coefficients(w, coefs)
+
+
+def _series(w: Writer, g: int) -> np.ndarray:
+    """(channels, N, T): what is left of group g's tracks beside the decoded base and parts."""
+    m, planes, t = w.model, w.planes, w.tracks
+    base = planes.base * m.base_unit.astype(np.float64)[:, None]
+    motion = part_motion(planes.part_series, t.frames) if m.parts else None
+    if g == POSITION:
+        world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
+        if motion is None:
+            return np.transpose(t.means - world, (2, 1, 0))
+        still = canonical_tracks(t.means, planes.labels, part_centres(planes), motion[0])
+        return np.transpose(still - world, (2, 1, 0))
+    if g == SCALE:
+        logs = t.logs - base[3:6].T
+        if motion is not None:
+            logs = logs - motion[2][:, planes.labels][..., None] / 3.0
+        return np.transpose(logs, (2, 1, 0))
+    if g == ROTATION:
+        inverse = rotation.conjugate(base_quaternions(planes))
+        return np.transpose(
+            rotation.swing_twist_log(
+                rotation.multiply(inverse[None], canonical_quats(w)), planes.twist_axes()
+            ),
+            (2, 1, 0),
+        )
+    if g == OPACITY:
+        return (t.logits - base[9])[None].transpose(0, 2, 1)
+    channels = channels_of(g, t.sh_degree)
+    first = channels.start - 10
+    colours = t.colours[:, :, first : first + len(channels)]
+    return np.transpose(colours - base[list(channels)].T[None], (2, 1, 0))
+
+
+def _write_side(w: Writer, explicit: list[np.ndarray]) -> None:
+    m, planes = w.model, w.planes
+    coder = side_coder(None, sum(e.size for e in explicit) + planes.part_series.size)
+    for g in range(GROUPS):
+        if m.basis_kind[g] == BASIS_EXPLICIT:
+            code_numbers(*coder.args, SIDE_BASIS, True, explicit[g].reshape(-1))
+    since = w.note("bases", coder, 0)
+    for p in range(m.parts):
+        for e in range(12):
+            unit = m.part_unit[1 if e % 4 == 3 else 0]
+            values = np.round(planes.part_series[p, e] / unit).astype(np.int64)
+            values = values[: np.flatnonzero(values)[-1] + 1] if values.any() else values[:0]
+            code_numbers(*coder.args, SIDE_COUNT, False, np.array([values.size]))
+            code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)
+    w.note("part motion", coder, since)
+    w.sections["side"] = coder.finish()
+
+
+VIDEO_GROUPS = (POSITION, ROTATION)  # dense, noisy planes; the context coder does the sparse ones better
+VIDEO_MEAN = 0.15  # mean magnitude, in steps, above which a plane is dense
+VIDEO_OVERFLOW = 0.004  # share of slots that may not fit the levels
+
+
+def _plane_modes(w: Writer, coefs: list[np.ndarray]) -> None:
+    m = w.model
+    limit = 104.0 / w.tools.gain
+    for c, g in enumerate(channel_groups(m.sh_degree)):
+        steps = np.abs(coefs[c]) / (2.0 ** w.planes.step_classes(c, g))[:, None]
+        modes = []
+        for j in range(coefs[c].shape[1]):
+            dense = w.tools.video and g in VIDEO_GROUPS and steps[:, j].mean() > VIDEO_MEAN
+            fits = (steps[:, j] > limit).mean() <= VIDEO_OVERFLOW
+            some = bool((steps[:, j] > 1 - COEF_ROUNDING).any())
+            modes.append(MODE_VIDEO if dense and fits else MODE_CODED if some else MODE_ZERO)
+        m.mode.append(modes)
+
+
+@njit
+def _neighbour_fit(index, weight, count, total, y):
+    """Least-squares factor of y (N, m) on its neighbours' means, by column."""
+    n, m = y.shape
+    num, den = np.zeros(m), np.zeros(m)
+    for i in range(n):
+        if count[i] == 0:
+            continue
+        for j in range(m):
+            s = 0.0
+            for k in range(count[i]):
+                s += weight[i, k] * y[index[i, k], j]
+            s /= total[i]
+            num[j] += s * y[i, j]
+            den[j] += s * s
+    return num / np.maximum(den, 1e-30)
+
+
+def _rounding(w: Writer, c: int, g: int) -> np.ndarray:
+    """Rounding offsets of a channel's coded planes."""
+    m = w.model
+    if "dead zone" in w.tools.without:
+        return np.full(len(m.planes(c, MODE_CODED)), 0.5)
+    mean = m.shared and m.basis_kind[g] == BASIS_DCT
+    return np.array([SHARED_ROUNDING if mean and k == 1 else COEF_ROUNDING for k in m.planes(c, MODE_CODED)])
+
+
+def _write_coefficients(w: Writer, coefs: list[np.ndarray]) -> None:
+    m, planes, nb = w.model, w.planes, w.nb
+    _plane_modes(w, coefs)
+    m.beta = [[] for _ in range(m.channels)]
+    planes.coded = [np.zeros((m.slots, 0), np.int64)] * m.channels
+    if not any(mode for row in m.mode for mode in row):
+        w.sections["coefficient"] = b""
+        return
+    coder = coefficient_coder(None, sum(c.size for c in coefs) + 4 * m.slots * m.channels)
+    qs: list[np.ndarray] = []
+    lasts: list[np.ndarray] = []
+    since = 0
+    for c, g in enumerate(channel_groups(m.sh_degree)):
+        target = np.ascontiguousarray(coefs[c][:, [k - 1 for k in m.planes(c, MODE_CODED)]])
+        q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
+        last = np.zeros(m.slots, np.int64)
+        before = previous_channel(c, g, m.sh_degree)
+        if target.shape[1]:
+            blind = "neighbour prediction" in w.tools.without
+            fit = np.zeros(target.shape[1]) if blind else _neighbour_fit(*nb[:4], target)
+            m.beta[c] = [int(v) for v in np.clip(np.round(32 * fit), 0, 32)]
+            code_coefficients(
+                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
+                np.array(m.beta[c], np.int64), _rounding(w, c, g), target, q, r, last,
+                q[:, :0] if before is None else qs[before],
+                np.zeros(m.slots, np.int64) if before is None else lasts[before],
+            )  # fmt: skip
+            coder.check("coefficient")
+        since = w.note(f"{GROUP_NAMES[g]} coefficients", coder, since)
+        qs.append(q)
+        lasts.append(last)
+        planes.coded[c] = r
+    if m.video_planes():
+        _write_video(w, coefs, coder)
+        w.note("overflow", coder, since)
+    w.sections["coefficient"] = coder.finish()
+
+
+def _write_video(w: Writer, coefs: list[np.ndarray], coder: Coder) -> None:
+    """The planes of mode 2 as H.264, decoded again, and what it got badly wrong as overflow."""
+    from gscodec.codec.payloads.video import write_planes
+
+    m, planes, gain = w.model, w.planes, w.tools.gain
+    m.gain = gain
+    groups = channel_groups(m.sh_degree)
+    video = m.video_planes()
+    wanted = np.stack(
+        [gain * coefs[c][:, k - 1] / 2.0 ** planes.step_classes(c, groups[c]) for c, k in video]
+    )
+    section, m.atlas, levels = write_planes(
+        wanted, video, m.slots, w.tools.qp, w.tools.preset, w.tools.device
+    )
+    extra = np.round((wanted - levels) / gain).astype(np.int64)
+    extra[np.abs(wanted - levels) < 1.5 * gain] = 0  # a step and a half is the video quantiser's own business
+    at = np.nonzero(extra)
+    code_numbers(*coder.args, COEF_OVERFLOW, False, np.array([at[0].size]))
+    code_overflow(
+        *coder.args, COEF_OVERFLOW + 1, len(video), m.slots, at[0].astype(np.int64), at[1].astype(np.int64), extra[at]
+    )  # fmt: skip
+    shift = np.stack([planes.step_classes(c, groups[c]) for c, _ in video])
+    planes.video = (levels + gain * extra) << shift
+    w.sections["video"] = section
+    w.bytes_by["video"] = len(section)

@@ -1,0 +1,113 @@
+"""What all steps of an encode share: the tracks in slot order, the model being filled, what is decoded so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gscodec.base.jit import njit
+from gscodec.codec.decoder import part_motion
+from gscodec.codec.entropy.coder import Coder
+from gscodec.codec.entropy.neighbours import Neighbours
+from gscodec.codec.model import rotation
+from gscodec.codec.model.steps import Steps
+from gscodec.codec.model.tracks import Tracks
+from gscodec.codec.planes import (
+    Planes,
+    empty_planes,
+    shared_planes,
+)
+from gscodec.codec.segment import (
+    Model,
+)
+
+__all__ = ["EncodedGop", "Tools", "Writer", "canonical_quats", "refinement"]
+
+SMOOTH = 0.02  # mean of what neighbours leave, in steps, under which a finer channel costs next to nothing
+SMOOTH_REFINEMENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the payload is made with."""
+
+    video: bool = True
+    preset: str = "balanced"
+    gain: int = 6
+    qp: int = 18
+    device: str = "cpu"
+    without: tuple[str, ...] = ()  # of settings.TOOLS: those that are the encoder's
+
+
+@dataclass
+class EncodedGop:
+    """A segment and where its bytes went."""
+
+    payload: bytes
+    planes: Planes
+    rows: np.ndarray  # (N,) row of the given tracks in each slot
+    bytes_by: dict[str, int] = field(default_factory=dict)
+
+
+class Writer:
+    """State of one encode: tracks in slot order, the model being filled, decoded planes."""
+
+    def __init__(self, tracks: Tracks, steps: Steps, tools: Tools, base: Planes | None) -> None:
+        self.tools = tools
+        self.rows = np.arange(tracks.slots)
+        self.bytes_by: dict[str, int] = {}
+        self.model = Model(tracks.frames, tracks.slots, tracks.sh_degree, parts=tracks.parts)
+        self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit.copy()
+        if base is None:
+            self.planes = empty_planes(self.model)
+        else:
+            self.model.shared = True
+            self.planes = shared_planes(self.model, base)
+        self.tracks, self.steps = tracks, steps
+        self.sections: dict[str, bytes] = {}
+        self.targets: list[np.ndarray] = []  # by group (N, channels, T), in units of coefficients
+
+    @property
+    def nb(self) -> Neighbours:
+        assert self.planes.neighbours is not None
+        return self.planes.neighbours
+
+    def note(self, name: str, coder: Coder, since: int) -> int:
+        """Book the bytes written since `since` under `name`; returns the new count."""
+        now = coder.written
+        self.bytes_by[name] = self.bytes_by.get(name, 0) + now - since
+        return now
+
+
+def canonical_quats(w: Writer) -> np.ndarray:
+    """(T, N, 4): rotations with the decoded parts' turns taken out."""
+    if not w.model.parts:
+        return w.tracks.quats
+    turns = part_motion(w.planes.part_series, w.model.frames)[1][:, w.planes.labels]
+    return rotation.multiply(rotation.conjugate(turns), w.tracks.quats)
+
+
+@njit
+def _roughness(index, weight, count, total, step, y):
+    """Mean over slots of what neighbours leave of y (N, M), in units of each slot's step; column by column."""
+    n, m = y.shape
+    out = np.zeros(m)
+    for i in range(n):
+        if count[i] == 0:
+            continue
+        for j in range(m):
+            s = 0.0
+            for k in range(count[i]):
+                s += weight[i, k] * y[index[i, k], j]
+            out[j] += abs(y[i, j] - s / total[i]) / step[i]
+    return out / max(1, n)
+
+
+def refinement(w: Writer, y: np.ndarray, c: int, g: int) -> int:
+    """How much finer a channel's step may be for next to nothing: where neighbours tell a slot's values (N, M) to well
+    under a step, quantisation errors would all lean one way, and a uniform tint is what people see."""
+    if "finer smooth channels" in w.tools.without:
+        return 1
+    rough = _roughness(*w.nb[:4], 2.0 ** w.planes.step_classes(c, g), np.ascontiguousarray(y))
+    return SMOOTH_REFINEMENT if float(rough.max(initial=0.0)) < SMOOTH else 1
