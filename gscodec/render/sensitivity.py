@@ -65,6 +65,21 @@ class Sensitivity:
 
 
 @njit(nogil=True)
+def slope_by_alpha(t, own, r, g, b, end_r, end_g, end_b, behind_all, alpha):
+    """|dC/dalpha|^2, mean over black and white: a Gaussian's own colour (3,) against all that lies behind it.
+
+    t: light that reaches it; r, g, b: the pixel with it and all before; end: the pixel; behind_all: its transparency.
+    """
+    rest = 1.0 / (1 - alpha)
+    dr = t * own[0] - (end_r - r) * rest
+    dg = t * own[1] - (end_g - g) * rest
+    db = t * own[2] - (end_b - b) * rest
+    white = behind_all * rest
+    e = 0.5 * (dr * dr + dg * dg + db * db)
+    return e + 0.5 * ((dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2)
+
+
+@njit(nogil=True)
 def _accumulate(starts, members, mean, conic, opacity, fade, color, picture, moments, weights):
     """Fill moments (N, 21) and weights (N,) = sum (alpha T)^2; returns the number of foreground pixels.
 
@@ -100,14 +115,7 @@ def _accumulate(starts, members, mean, conic, opacity, fade, color, picture, mom
                     r, g, b = r + w * color[i, 0], g + w * color[i, 1], b + w * color[i, 2]
                     weights[i] += w * w
                     if free < MAX_ALPHA:
-                        # dC/dalpha: own colour against all that lies behind, over black and over white
-                        rest = 1.0 / (1 - alpha)
-                        dr = t * color[i, 0] - (end_r - r) * rest
-                        dg = t * color[i, 1] - (end_g - g) * rest
-                        db = t * color[i, 2] - (end_b - b) * rest
-                        white = behind_all * rest
-                        e = 0.5 * (dr * dr + dg * dg + db * db)
-                        e += 0.5 * ((dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2)
+                        e = slope_by_alpha(t, color[i], r, g, b, end_r, end_g, end_b, behind_all, alpha)
                         p, q = conic[i, 0] * dx + conic[i, 1] * dy, conic[i, 1] * dx + conic[i, 2] * dy
                         v[0], v[1] = -p, -q
                         v[2], v[3], v[4] = (

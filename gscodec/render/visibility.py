@@ -1,7 +1,7 @@
 """What a picture would lose without each Gaussian, from all around: who is hidden from everywhere is not worth bytes.
 
 A pixel's colour is linear in each Gaussian's alpha, so the squared error of leaving one out is exactly
-(alpha dC/dalpha)^2, with dC/dalpha its own colour against all that lies behind, over black and over white.
+(alpha dC/dalpha)^2, but for what the transmittance cut hides (MIN_TRANSMITTANCE).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gscodec.base.jit import njit
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.projection import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, project
 from gscodec.render.rasterize import draw
-from gscodec.render.sensitivity import DRAWING, FIELD_OF_VIEW
+from gscodec.render.sensitivity import DRAWING, FIELD_OF_VIEW, slope_by_alpha
 from gscodec.render.views import orbit
 from gscodec.splats.model import Splats
 
@@ -53,14 +53,9 @@ def _accumulate(starts, members, mean, conic, opacity, color, picture, out):
                         break
                     w = alpha * t
                     r, g, b = r + w * color[i, 0], g + w * color[i, 1], b + w * color[i, 2]
-                    rest = 1.0 / (1 - alpha)
-                    dr = t * color[i, 0] - (picture[y, x, 0] - r) * rest
-                    dg = t * color[i, 1] - (picture[y, x, 1] - g) * rest
-                    db = t * color[i, 2] - (picture[y, x, 2] - b) * rest
-                    white = (1.0 - picture[y, x, 3]) * rest
-                    e = dr * dr + dg * dg + db * db
-                    e += (dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2
-                    out[i] += 0.5 * alpha * alpha * e
+                    end = picture[y, x]
+                    slope = slope_by_alpha(t, color[i], r, g, b, end[0], end[1], end[2], 1.0 - end[3], alpha)
+                    out[i] += alpha * alpha * slope
                     t = left
 
 
