@@ -243,22 +243,23 @@ def _tools(results: Results) -> str:
     for tool in plan.TOOLS:
         changes = {n: _change(results, n, tool.name) for n in names if (n, tool.name) in results.tools}
         if changes:
-            verdict = "" if max(changes.values()) >= SMALL_GAIN else "under 1 %"
-            rows.append(
-                [tool.name, *(f"{changes[n]:+.1f} %" if n in changes else "" for n in names), verdict]
-            )
+            verdict = "" if max(percent for percent, _ in changes.values()) >= SMALL_GAIN else "under 1 %"
+            cells = [f"{changes[n][0]:+.1f} %{changes[n][1]}" if n in changes else "" for n in names]
+            rows.append([tool.name, *cells, verdict])
     return _table(
         "### Each tool switched off: bytes at equal PSNR, `compact` near 40 dB\n\nPlus: bytes that the tool saves. "
-        "Static scenes: near a peer's PSNR. Against the full codec's curve at the PSNR that the encode without the tool reached.",
+        "Static scenes: near a peer's PSNR. Against the full codec's curve at the PSNR that the encode without the tool reached; "
+        "e: beyond that curve's ends.",
         ["switched off", *names, ""],
         rows,
     )
 
 
-def _change(results: Results, name: str, tool: str) -> float:
-    """Percent of bytes more without the tool."""
+def _change(results: Results, name: str, tool: str) -> tuple[float, str]:
+    """Percent of bytes more without the tool, and " e" where the full codec's curve had to be extrapolated."""
     point = results.tools[name, tool]
-    return 100 * (point.kb / rate_at(results.full(name), point.psnr).kb - 1)
+    full = rate_at(results.full(name), point.psnr)
+    return 100 * (point.kb / full.kb - 1), " e" if full.extrapolated else ""
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -75,6 +75,8 @@ def test_tool_is_worth_the_bytes_that_the_full_codec_saves_at_its_psnr() -> None
     text = sections(results(tools=tools), {})["bench rd tools"]
     assert "| parts | +50.0 % |  |" in text
     assert "| gauge | +0.5 % | under 1 % |" in text
+    beyond = sections(results(tools={("seq-fox", "parts"): point(34, 15.0, 60.0)}), {})["bench rd tools"]
+    assert " % e |" in beyond
 
 
 def test_seams_are_the_difference_of_border_and_inside() -> None:
