@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from gscodec.base.jit import njit
 from gscodec.render.cameras import Camera, look_at
+from gscodec.render.moments import DRAWING, slope_by_alpha
 from gscodec.render.projection import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, project
 from gscodec.render.rasterize import draw
-from gscodec.render.sensitivity import DRAWING, FIELD_OF_VIEW, slope_by_alpha
+from gscodec.render.sensitivity import FIELD_OF_VIEW
 from gscodec.render.views import orbit
 from gscodec.splats.model import Splats
 
