@@ -1,4 +1,4 @@
-"""Temporal bases, side information and coefficients of a GOP (SEGMENT.md 5.7 to 5.9), closed loop."""
+"""Temporal bases and coefficients of a GOP (SEGMENT.md 5.7 to 5.9), closed loop: from tracks to integers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
-from gscodec.codec.entropy.coder import Coder
-from gscodec.codec.entropy.planes import (
-    code_coefficients,
-    code_numbers,
-    code_overflow,
-)
 from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
 from gscodec.codec.model.channels import (
-    GROUP_NAMES,
     GROUPS,
     OPACITY,
     POSITION,
@@ -23,38 +16,21 @@ from gscodec.codec.model.channels import (
     SCALE,
     channel_groups,
     channels_of,
-    previous_channel,
 )
 from gscodec.codec.model.parts import canonical_tracks
-from gscodec.codec.planes import (
-    COEF_COEF,
-    COEF_LAST,
-    COEF_OVERFLOW,
-    SIDE_BASIS,
-    SIDE_COUNT,
-    SIDE_LINEAR,
-    SIDE_TRANSLATION,
-    coefficient_coder,
-    side_coder,
-)
-from gscodec.codec.segment import (
-    BASIS_DCT,
-    BASIS_EXPLICIT,
-    MODE_CODED,
-    MODE_VIDEO,
-    MODE_ZERO,
-)
+from gscodec.codec.model.quantise import quantise_coefficients
+from gscodec.codec.segment import BASIS_DCT, MODE_CODED, MODE_VIDEO, MODE_ZERO
 from gscodec.codec.writing import Writer, canonical_quats, refinement
 
-__all__ = ["write_side_and_coefficients"]
+__all__ = ["quantise_coefficient_planes"]
 
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
 SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
 
 
-def write_side_and_coefficients(w: Writer) -> None:
+def quantise_coefficient_planes(w: Writer) -> None:
     m, planes = w.model, w.planes
-    explicit: list[np.ndarray] = []
+    explicit = w.residuals.explicit
     coefs: list[np.ndarray] = []  # by channel (N, K_g) float64 in units of coef_unit
     for g in range(GROUPS):
         channels = list(channels_of(g, m.sh_degree))
@@ -76,8 +52,7 @@ def write_side_and_coefficients(w: Writer) -> None:
         planes.bases.append(basis)
         explicit.append(integers)
         coefs += list(project(series, basis)) if len(basis) else [np.zeros((m.slots, 0))] * len(channels)
-    _write_side(w, explicit)
-    _write_coefficients(w, coefs)
+    _quantise(w, coefs)
 
 
 def _series(w: Writer, g: int) -> np.ndarray:
@@ -110,24 +85,6 @@ def _series(w: Writer, g: int) -> np.ndarray:
     first = channels.start - 10
     colours = t.colours[:, :, first : first + len(channels)]
     return np.transpose(colours - base[list(channels)].T[None], (2, 1, 0))
-
-
-def _write_side(w: Writer, explicit: list[np.ndarray]) -> None:
-    m, planes = w.model, w.planes
-    coder = side_coder(None, sum(e.size for e in explicit) + planes.part_series.size)
-    for g in range(GROUPS):
-        if m.basis_kind[g] == BASIS_EXPLICIT:
-            code_numbers(*coder.args, SIDE_BASIS, True, explicit[g].reshape(-1))
-    since = w.note("bases", coder, 0)
-    for p in range(m.parts):
-        for e in range(12):
-            unit = m.part_unit[1 if e % 4 == 3 else 0]
-            values = np.round(planes.part_series[p, e] / unit).astype(np.int64)
-            values = values[: np.flatnonzero(values)[-1] + 1] if values.any() else values[:0]
-            code_numbers(*coder.args, SIDE_COUNT, False, np.array([values.size]))
-            code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)
-    w.note("part motion", coder, since)
-    w.sections["side"] = coder.finish()
 
 
 VIDEO_GROUPS = (POSITION, ROTATION)  # dense, noisy planes; the context coder does the sparse ones better
@@ -176,45 +133,30 @@ def _rounding(w: Writer, c: int, g: int) -> np.ndarray:
     return np.array([SHARED_ROUNDING if mean and k == 1 else COEF_ROUNDING for k in m.planes(c, MODE_CODED)])
 
 
-def _write_coefficients(w: Writer, coefs: list[np.ndarray]) -> None:
+def _quantise(w: Writer, coefs: list[np.ndarray]) -> None:
     m, planes, nb = w.model, w.planes, w.nb
     _plane_modes(w, coefs)
     m.beta = [[] for _ in range(m.channels)]
-    planes.coded = [np.zeros((m.slots, 0), np.int64)] * m.channels
-    if not any(mode for row in m.mode for mode in row):
-        w.sections["coefficient"] = b""
-        return
-    coder = coefficient_coder(None, sum(c.size for c in coefs) + 4 * m.slots * m.channels)
-    qs: list[np.ndarray] = []
-    lasts: list[np.ndarray] = []
-    since = 0
     for c, g in enumerate(channel_groups(m.sh_degree)):
         target = np.ascontiguousarray(coefs[c][:, [k - 1 for k in m.planes(c, MODE_CODED)]])
         q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
         last = np.zeros(m.slots, np.int64)
-        before = previous_channel(c, g, m.sh_degree)
         if target.shape[1]:
             blind = "neighbour prediction" in w.tools.without
             fit = np.zeros(target.shape[1]) if blind else _neighbour_fit(*nb[:4], target)
             m.beta[c] = [int(v) for v in np.clip(np.round(32 * fit), 0, 32)]
-            code_coefficients(
-                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
-                np.array(m.beta[c], np.int64), _rounding(w, c, g), target, q, r, last,
-                q[:, :0] if before is None else qs[before],
-                np.zeros(m.slots, np.int64) if before is None else lasts[before],
-            )  # fmt: skip
-            coder.check("coefficient")
-        since = w.note(f"{GROUP_NAMES[g]} coefficients", coder, since)
-        qs.append(q)
-        lasts.append(last)
-        planes.coded[c] = r
+            beta = np.array(m.beta[c], np.int64)
+            quantise_coefficients(
+                *nb[:4], planes.step_classes(c, g), beta, _rounding(w, c, g), target, q, r, last
+            )
+        w.residuals.coefs.append(q)
+        w.residuals.lasts.append(last)
+        planes.coded.append(r)
     if m.video_planes():
-        _write_video(w, coefs, coder)
-        w.note("overflow", coder, since)
-    w.sections["coefficient"] = coder.finish()
+        _make_video(w, coefs)
 
 
-def _write_video(w: Writer, coefs: list[np.ndarray], coder: Coder) -> None:
+def _make_video(w: Writer, coefs: list[np.ndarray]) -> None:
     """The planes of mode 2 as H.264, decoded again, and what it got badly wrong as overflow."""
     from gscodec.codec.payloads.video import write_planes
 
@@ -225,17 +167,12 @@ def _write_video(w: Writer, coefs: list[np.ndarray], coder: Coder) -> None:
     wanted = np.stack(
         [gain * coefs[c][:, k - 1] / 2.0 ** planes.step_classes(c, groups[c]) for c, k in video]
     )
-    section, m.atlas, levels = write_planes(
+    w.video, m.atlas, levels = write_planes(
         wanted, video, m.slots, w.tools.qp, w.tools.preset, w.tools.device
     )
     extra = np.round((wanted - levels) / gain).astype(np.int64)
     extra[np.abs(wanted - levels) < 1.5 * gain] = 0  # a step and a half is the video quantiser's own business
     at = np.nonzero(extra)
-    code_numbers(*coder.args, COEF_OVERFLOW, False, np.array([at[0].size]))
-    code_overflow(
-        *coder.args, COEF_OVERFLOW + 1, len(video), m.slots, at[0].astype(np.int64), at[1].astype(np.int64), extra[at]
-    )  # fmt: skip
+    w.residuals.overflow = np.stack([at[0], at[1], extra[at]]).astype(np.int64)
     shift = np.stack([planes.step_classes(c, groups[c]) for c, _ in video])
     planes.video = (levels + gain * extra) << shift
-    w.sections["video"] = section
-    w.bytes_by["video"] = len(section)
