@@ -25,6 +25,7 @@ from gscodec.splats.model import Splats
 if TYPE_CHECKING:
     from gscodec.render.cameras import Camera
     from gscodec.render.kept import SensitivityCache
+    from gscodec.render.metrics import Picture
     from gscodec.render.sensitivity import Sensitivity
 
 __all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop", "seen_rows"]
@@ -337,24 +338,21 @@ class _Check:
         n, count = min(effort.check_frames, len(job.frames)), len(job.frames)
         self.times = sorted({int((i + 0.5) * count / n) for i in range(n)})
         self.cameras, self.kernel = job.check_cameras, job.settings.kernel
-        self.want = {t: [self._render(job.frames[t], c) for c in self.cameras] for t in self.times}
+        self.want = self._render({t: job.frames[t] for t in self.times})
 
-    def _render(self, splats: Splats, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    def _render(self, frames: dict[int, Splats]) -> list[Picture]:
+        """The pictures of all times and cameras, a view a thread."""
         from gscodec.render.rasterize import rasterize
 
-        return rasterize(splats, camera, kernel=self.kernel)
+        views = [(t, camera) for t in self.times for camera in self.cameras]
+        return in_threads(lambda v: rasterize(frames[v[0]], v[1], kernel=self.kernel, alone=True), views)
 
     def measure(self, gop: Gop) -> tuple[float, float]:
         """(mean, worst) dB."""
         from gscodec.render.metrics import psnr
 
-        values = []
-        for t in self.times:
-            got = gop.frame(t)
-            values += [
-                psnr(want, self._render(got, camera))
-                for want, camera in zip(self.want[t], self.cameras, strict=True)
-            ]
+        got = self._render({t: gop.frame(t) for t in self.times})
+        values = in_threads(lambda pictures: psnr(*pictures), zip(self.want, got, strict=True))
         return float(np.mean(values)), float(np.min(values))
 
 
