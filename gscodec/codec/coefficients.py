@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from gscodec.base.jit import njit
+from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
 from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
@@ -19,7 +22,7 @@ from gscodec.codec.model.channels import (
 )
 from gscodec.codec.model.parts import canonical_tracks
 from gscodec.codec.model.quantise import quantise_coefficients
-from gscodec.codec.segment import BASIS_DCT, MODE_CODED, MODE_VIDEO, MODE_ZERO
+from gscodec.codec.segment import BASIS_DCT, BASIS_NONE, MODE_CODED, MODE_VIDEO, MODE_ZERO
 from gscodec.codec.writing import Writer, canonical_quats, refinement
 
 __all__ = ["quantise_coefficient_planes"]
@@ -28,31 +31,78 @@ COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
 SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
 
 
+@dataclass
+class _Group:
+    """What a group's planes came to; `wanted`: by channel (N, K) float64 in units of coef_unit, for the video."""
+
+    kind: int
+    basis: np.ndarray  # (K, T)
+    explicit: np.ndarray  # integers of an explicit basis
+    finer: list[int] = field(default_factory=list)  # by channel, as the following
+    modes: list[list[int]] = field(default_factory=list)
+    beta: list[list[int]] = field(default_factory=list)
+    wanted: list[np.ndarray] = field(default_factory=list)
+    q: list[np.ndarray] = field(default_factory=list)
+    r: list[np.ndarray] = field(default_factory=list)
+    last: list[np.ndarray] = field(default_factory=list)
+
+
 def quantise_coefficient_planes(w: Writer) -> None:
-    m, planes = w.model, w.planes
-    explicit = w.residuals.explicit
-    coefs: list[np.ndarray] = []  # by channel (N, K_g) float64 in units of coef_unit
-    for g in range(GROUPS):
+    m, planes, residuals = w.model, w.planes, w.residuals
+    # Groups don't depend on each other; the largest, SH, comes first.
+    done = in_threads(lambda g: _quantise_group(w, g), reversed(range(GROUPS)))[::-1]
+    for g, one in enumerate(done):
         channels = list(channels_of(g, m.sh_degree))
-        if not channels:
-            planes.bases.append(np.zeros((0, m.frames)))
-            explicit.append(np.zeros((0, m.frames), np.int64))
-            continue
-        series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
-        finer = [refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
-        m.coef_unit[channels] /= np.array(finer, np.float32)
-        series *= np.array(finer)[:, None, None]
-        step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
-        kind, basis, integers = choose_basis(
+        m.coef_unit[channels] /= np.array(one.finer, np.float32)
+        m.basis_kind[g], m.basis_count[g] = one.kind, one.basis.shape[0]
+        m.mode += one.modes
+        m.beta += one.beta
+        planes.bases.append(one.basis)
+        planes.coded += one.r
+        residuals.explicit.append(one.explicit)
+        residuals.coefs += one.q
+        residuals.lasts += one.last
+    if m.video_planes():
+        _make_video(w, [plane for one in done for plane in one.wanted])
+
+
+def _quantise_group(w: Writer, g: int) -> _Group:
+    m, planes, nb = w.model, w.planes, w.nb
+    channels = list(channels_of(g, m.sh_degree))
+    if not channels:
+        return _Group(BASIS_NONE, np.zeros((0, m.frames)), np.zeros((0, m.frames), np.int64))
+    series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
+    finer = [refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
+    series *= np.array(finer)[:, None, None]
+    step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
+    out = _Group(
+        *choose_basis(
             (series / step[:, :, None]).reshape(-1, m.frames),
             shared=m.shared,
             explicit="KLT" not in w.tools.without,
-        )
-        m.basis_kind[g], m.basis_count[g] = kind, basis.shape[0]
-        planes.bases.append(basis)
-        explicit.append(integers)
-        coefs += list(project(series, basis)) if len(basis) else [np.zeros((m.slots, 0))] * len(channels)
-    _quantise(w, coefs)
+        ),
+        finer,
+    )
+    for c, one, steps in zip(channels, series, step, strict=True):
+        wanted = project(one, out.basis) if len(out.basis) else np.zeros((m.slots, 0))
+        modes = _plane_modes(w, g, np.abs(wanted) / steps[:, None])
+        coded = [j for j, mode in enumerate(modes) if mode == MODE_CODED]
+        target = np.ascontiguousarray(wanted[:, coded])
+        q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
+        last, beta = np.zeros(m.slots, np.int64), np.zeros(len(coded), np.int64)
+        if coded:
+            if "neighbour prediction" not in w.tools.without:
+                beta = np.clip(np.round(32 * _neighbour_fit(*nb[:4], target)), 0, 32).astype(np.int64)
+            quantise_coefficients(
+                *nb[:4], planes.step_classes(c, g), beta, _rounding(w, out.kind, coded), target, q, r, last
+            )
+        out.modes.append(modes)
+        out.beta.append([int(v) for v in beta])
+        out.wanted.append(wanted)
+        out.q.append(q)
+        out.r.append(r)
+        out.last.append(last)
+    return out
 
 
 def _series(w: Writer, g: int) -> np.ndarray:
@@ -92,18 +142,19 @@ VIDEO_MEAN = 0.15  # mean magnitude, in steps, above which a plane is dense
 VIDEO_OVERFLOW = 0.004  # share of slots that may not fit the levels
 
 
-def _plane_modes(w: Writer, coefs: list[np.ndarray]) -> None:
-    m = w.model
+def _plane_modes(w: Writer, g: int, steps: np.ndarray) -> list[int]:
+    """The mode of each of a channel's planes; steps (N, K): magnitudes in steps."""
     limit = 104.0 / w.tools.gain
-    for c, g in enumerate(channel_groups(m.sh_degree)):
-        steps = np.abs(coefs[c]) / (2.0 ** w.planes.step_classes(c, g))[:, None]
-        modes = []
-        for j in range(coefs[c].shape[1]):
-            dense = w.tools.video and g in VIDEO_GROUPS and steps[:, j].mean() > VIDEO_MEAN
-            fits = (steps[:, j] > limit).mean() <= VIDEO_OVERFLOW
-            some = bool((steps[:, j] > 1 - COEF_ROUNDING).any())
-            modes.append(MODE_VIDEO if dense and fits else MODE_CODED if some else MODE_ZERO)
-        m.mode.append(modes)
+    may_be_video = w.tools.video and g in VIDEO_GROUPS
+    modes = []
+    for j in range(steps.shape[1]):
+        some = bool((steps[:, j] > 1 - COEF_ROUNDING).any())
+        dense = may_be_video and steps[:, j].mean() > VIDEO_MEAN
+        if dense and (steps[:, j] > limit).mean() <= VIDEO_OVERFLOW:
+            modes.append(MODE_VIDEO)
+        else:
+            modes.append(MODE_CODED if some else MODE_ZERO)
+    return modes
 
 
 @njit
@@ -124,36 +175,12 @@ def _neighbour_fit(index, weight, count, total, y):
     return num / np.maximum(den, 1e-30)
 
 
-def _rounding(w: Writer, c: int, g: int) -> np.ndarray:
-    """Rounding offsets of a channel's coded planes."""
-    m = w.model
+def _rounding(w: Writer, kind: int, coded: list[int]) -> np.ndarray:
+    """Rounding offsets of a channel's coded planes, which are the basis's rows `coded`."""
     if "dead zone" in w.tools.without:
-        return np.full(len(m.planes(c, MODE_CODED)), 0.5)
-    mean = m.shared and m.basis_kind[g] == BASIS_DCT
-    return np.array([SHARED_ROUNDING if mean and k == 1 else COEF_ROUNDING for k in m.planes(c, MODE_CODED)])
-
-
-def _quantise(w: Writer, coefs: list[np.ndarray]) -> None:
-    m, planes, nb = w.model, w.planes, w.nb
-    _plane_modes(w, coefs)
-    m.beta = [[] for _ in range(m.channels)]
-    for c, g in enumerate(channel_groups(m.sh_degree)):
-        target = np.ascontiguousarray(coefs[c][:, [k - 1 for k in m.planes(c, MODE_CODED)]])
-        q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
-        last = np.zeros(m.slots, np.int64)
-        if target.shape[1]:
-            blind = "neighbour prediction" in w.tools.without
-            fit = np.zeros(target.shape[1]) if blind else _neighbour_fit(*nb[:4], target)
-            m.beta[c] = [int(v) for v in np.clip(np.round(32 * fit), 0, 32)]
-            beta = np.array(m.beta[c], np.int64)
-            quantise_coefficients(
-                *nb[:4], planes.step_classes(c, g), beta, _rounding(w, c, g), target, q, r, last
-            )
-        w.residuals.coefs.append(q)
-        w.residuals.lasts.append(last)
-        planes.coded.append(r)
-    if m.video_planes():
-        _make_video(w, coefs)
+        return np.full(len(coded), 0.5)
+    mean = w.model.shared and kind == BASIS_DCT
+    return np.array([SHARED_ROUNDING if mean and j == 0 else COEF_ROUNDING for j in coded])
 
 
 def _make_video(w: Writer, coefs: list[np.ndarray]) -> None:
