@@ -9,7 +9,7 @@ A pair that would cost more bits than the death of the one and the birth of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -127,7 +127,8 @@ def _relate(a: Splats, b: Splats, velocity: F64 | None) -> tuple[Relation, I64]:
         return (Relation.TRACKED if len(a) == len(b) else Relation.CHANGED), none
     share, same = 0.0, none
     if len(a) == len(b):
-        share, same = in_threads(lambda ask: ask(a, b), (_coherence, _same_rows))
+        asked: tuple[Callable[[Splats, Splats], Any], ...] = (_coherence, _same_rows)
+        share, same = in_threads(lambda ask: ask(a, b), asked)
     if share >= COHERENT:
         return Relation.TRACKED, same
     found = _without_wrong(a, b, match_rows(a, b, velocity))
