@@ -85,7 +85,7 @@ def _quantise_group(w: Writer, g: int) -> _Group:
     )
     for c, one, steps in zip(channels, series, step, strict=True):
         wanted = project(one, out.basis) if len(out.basis) else np.zeros((m.slots, 0))
-        modes = _plane_modes(w, g, np.abs(wanted) / steps[:, None])
+        modes = _plane_modes(w, g, wanted, steps)
         coded = [j for j, mode in enumerate(modes) if mode == MODE_CODED]
         target = np.ascontiguousarray(wanted[:, coded])
         q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
@@ -142,19 +142,30 @@ VIDEO_MEAN = 0.15  # mean magnitude, in steps, above which a plane is dense
 VIDEO_OVERFLOW = 0.004  # share of slots that may not fit the levels
 
 
-def _plane_modes(w: Writer, g: int, steps: np.ndarray) -> list[int]:
-    """The mode of each of a channel's planes; steps (N, K): magnitudes in steps."""
-    limit = 104.0 / w.tools.gain
+def _plane_modes(w: Writer, g: int, wanted: np.ndarray, steps: np.ndarray) -> list[int]:
+    """The mode of each of a channel's planes (N, K); steps (N,)."""
     may_be_video = w.tools.video and g in VIDEO_GROUPS
     modes = []
-    for j in range(steps.shape[1]):
-        some = bool((steps[:, j] > 1 - COEF_ROUNDING).any())
-        dense = may_be_video and steps[:, j].mean() > VIDEO_MEAN
-        if dense and (steps[:, j] > limit).mean() <= VIDEO_OVERFLOW:
+    for most, mean, unfit in _magnitudes(wanted, steps, 104.0 / w.tools.gain):
+        if may_be_video and mean > VIDEO_MEAN and unfit <= VIDEO_OVERFLOW:
             modes.append(MODE_VIDEO)
         else:
-            modes.append(MODE_CODED if some else MODE_ZERO)
+            modes.append(MODE_CODED if most > 1 - COEF_ROUNDING else MODE_ZERO)
     return modes
+
+
+@njit
+def _magnitudes(values, steps, limit):
+    """(K, 3) of each column of values (N, K), in steps (N,): greatest magnitude, mean, share above the limit."""
+    n, k = values.shape
+    out = np.zeros((k, 3))
+    for i in range(n):
+        for j in range(k):
+            size = abs(values[i, j]) / steps[i]
+            out[j, 0] = max(out[j, 0], size)
+            out[j, 1] += size / n
+            out[j, 2] += (size > limit) / n
+    return out
 
 
 @njit
