@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from gscodec.base.threads import in_threads
 from gscodec.codec.coefficients import quantise_coefficient_planes
 from gscodec.codec.decoder import part_centres, part_motion
 from gscodec.codec.entropy.neighbours import cell_shift_for, find_neighbours
@@ -139,8 +141,7 @@ def _base_targets(w: Writer, g: int) -> np.ndarray:
 
 
 def _quantise_base(w: Writer) -> None:
-    m, planes, nb = w.model, w.planes, w.nb
-    q = w.residuals.base
+    m, planes = w.model, w.planes
     for g in BASE_ORDER:
         channels = channels_of(g, m.sh_degree)
         pred = _fit_classes(w, g)
@@ -153,10 +154,17 @@ def _quantise_base(w: Writer) -> None:
         if g == ROTATION:
             _quantise_rotations(w)
             continue
-        for c, one in zip(channels, _base_targets(w, g), strict=True):
-            classes = planes.step_classes(c, g)
-            m.base_unit[c] /= np.float32(refinement(w, one[:, None] / float(m.base_unit[c]), c, g))
-            quantise_base(*nb[:4], classes, one / float(m.base_unit[c]), q[c], planes.base[c])
+        in_threads(partial(_quantise_channel, w, g, _base_targets(w, g)), range(len(channels)))
+
+
+def _quantise_channel(w: Writer, g: int, targets: np.ndarray, i: int) -> None:
+    """Base plane i of group g, of targets (channels, N) in the attribute's own units, and its unit."""
+    m, planes = w.model, w.planes
+    c = channels_of(g, m.sh_degree)[i]
+    m.base_unit[c] /= np.float32(refinement(w, targets[i][:, None] / float(m.base_unit[c]), c, g))
+    quantise_base(
+        *w.nb[:4], planes.step_classes(c, g), targets[i] / float(m.base_unit[c]), w.residuals.base[c], planes.base[c]
+    )  # fmt: skip
 
 
 def _steps(w: Writer, c: int, g: int, units: np.ndarray) -> np.ndarray:

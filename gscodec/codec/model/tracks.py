@@ -56,8 +56,12 @@ class Tracks:
 
     def take(self, rows: np.ndarray) -> Tracks:
         """The given slots in the given order."""
+        means, quats, logs, logits, colours = in_threads(
+            lambda array: array.take(rows, axis=1),
+            (self.means, self.quats, self.logs, self.logits, self.colours),
+        )
         return Tracks(
-            self.means[:, rows], self.quats[:, rows], self.logs[:, rows], self.logits[:, rows], self.colours[:, rows],
+            means, quats, logs, logits, colours,
             {k: v[rows] for k, v in self.sensitivity.items()},
             None if self.labels is None else self.labels[rows], self.moves, self.centres, self.reference[rows],
             self.sh_degree,
