@@ -20,7 +20,7 @@ import numpy.typing as npt
 from gscodec.base.cuda import SOURCES
 from gscodec.base.folders import user_cache
 from gscodec.render import cameras as cameras_module
-from gscodec.render import cuda, moments, projection, rasterize, visibility
+from gscodec.render import cuda, moments, projection, rasterize, spans, visibility
 from gscodec.render import sensitivity as sensitivity_module
 from gscodec.render.cameras import Camera
 from gscodec.render.sensitivity import Sensitivity, measure_sensitivity
@@ -34,7 +34,7 @@ F64 = npt.NDArray[np.float64]
 MAX_BYTES = 2 << 30  # of all files together; a second of 100,000 Gaussians of degree 0 is some 26 MB
 MAX_FILES = 4096  # each new file looks at all: of small scenes, MAX_BYTES alone would let in far more
 ARRAYS = ("means", "quats", "scales", "opacities", "sh")
-MEASURED_BY = (cameras_module, projection, rasterize, moments, sensitivity_module, visibility, cuda)
+MEASURED_BY = (cameras_module, projection, rasterize, moments, sensitivity_module, spans, visibility, cuda)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gscodec.base.jit import njit
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.cuda import sum_on_gpu
 from gscodec.render.moments import F64, Sums, sum_view
@@ -26,7 +27,6 @@ from gscodec.splats.model import Splats
 
 __all__ = ["Sensitivity", "measure_sensitivity", "sensitivity", "sensitivity_cameras"]
 
-UPPER = np.triu_indices(6)
 KEEP_AWAY = np.deg2rad(10.0)  # from the views that `eval` measures
 
 
@@ -68,24 +68,30 @@ def sensitivity(
     out = Sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
     )  # fmt: skip
-    axes = rotation_matrices(splats.quats)
-    scales = splats.scales.astype(np.float64)
-    pixels = 0
+    pixels = 0.0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
         views = pool.map(lambda camera: _measure_view(splats, camera, kernel, sums or sum_view), cameras)
-        for camera, (p, moments, weights, seen) in zip(cameras, views, strict=True):
-            pixels += seen
-            _to_parameters(out, p, camera, axes, scales, moments, 1 / len(cameras))
-            out.colors[:] += weights[:, None] * p.basis**2 / len(cameras)
+        for one in views:
+            pixels += one.pixels
+            for name in ("means", "log_scales", "rotations", "logits", "colors"):
+                getattr(out, name)[:] += getattr(one, name) / len(cameras)
     return replace(out, pixels=pixels / len(cameras))
 
 
 def _measure_view(
     splats: Splats, camera: Camera, kernel: str, sums: Callable[[Projection, F64, Camera], Sums]
-) -> tuple[Projection, F64, F64, int]:
+) -> Sensitivity:
+    """Of one view."""
     p = project(splats, camera, kernel)
-    return p, *sums(p, _fade(splats, p), camera)
+    moments, weights, seen = sums(p, _fade(splats, p), camera)
+    n = len(moments)
+    means, log_scales, rotations, logits = np.empty((n, 3)), np.empty((n, 3)), np.empty((n, 3)), np.empty(n)
+    _to_parameters(
+        p.jacobian, camera.R.astype(np.float64), rotation_matrices(splats.quats), splats.scales.astype(np.float64),
+        moments, means, log_scales, rotations, logits,
+    )  # fmt: skip
+    return Sensitivity(means, log_scales, rotations, logits, weights[:, None] * p.basis**2, float(seen))
 
 
 def _fade(splats: Splats, p: Projection) -> F64:
@@ -103,30 +109,43 @@ def _fade(splats: Splats, p: Projection) -> F64:
     return out
 
 
-def _to_parameters(
-    out: Sensitivity, p: Projection, camera: Camera, axes: F64, scales: F64, moments: F64, share: float
-) -> None:
-    """Add share * j' M j of every parameter of one view. Covariance by the flattened axes g_a = J R_c R e_a."""
-    n = len(moments)
-    m = np.zeros((n, 6, 6))
-    m[:, UPPER[0], UPPER[1]] = moments
-    m[:, UPPER[1], UPPER[0]] = moments
-    to_picture = p.jacobian @ camera.R
-    flat = to_picture @ axes  # (N, 2, 3)
-    mean_block, cov_block = m[:, :2, :2], m[:, 2:5, 2:5]
-    for a in range(3):
-        j = to_picture[:, :, a]
-        out.means[:, a] += share * np.einsum("ni,nij,nj->n", j, mean_block, j)
-        g = flat[:, :, a] * scales[:, a : a + 1]
-        j3 = np.stack([2 * g[:, 0] ** 2, 2 * g[:, 0] * g[:, 1], 2 * g[:, 1] ** 2], axis=1)
-        out.log_scales[:, a] += share * np.einsum("ni,nij,nj->n", j3, cov_block, j3)
-        b, c = (a + 1) % 3, (a + 2) % 3
-        u, v, d = flat[:, :, b], flat[:, :, c], scales[:, b] ** 2 - scales[:, c] ** 2
-        j3 = np.stack(
-            [2 * u[:, 0] * v[:, 0], u[:, 0] * v[:, 1] + u[:, 1] * v[:, 0], 2 * u[:, 1] * v[:, 1]], axis=1
-        )
-        out.rotations[:, a] += share * d * d * np.einsum("ni,nij,nj->n", j3, cov_block, j3)
-    out.logits[:] += share * m[:, 5, 5]
+@njit
+def _to_parameters(jacobian, turn, axes, scales, moments, means, log_scales, rotations, logits):
+    """j' M j of every parameter, M of six numbers by its upper triangle, moments (N, 21); means, log_scales and rotations
+    (N, 3) and logits (N,) out. Covariance by the flattened axes g_a = J R_c R e_a."""
+    to_picture, flat, j = np.empty((2, 3)), np.empty((2, 3)), np.empty(3)
+    for i in range(moments.shape[0]):
+        m = moments[i]
+        for a in range(3):
+            for r in range(2):
+                to_picture[r, a] = jacobian[i, r, r] * turn[r, a] + jacobian[i, r, 2] * turn[2, a]
+        for a in range(3):
+            for r in range(2):
+                flat[r, a] = (
+                    to_picture[r, 0] * axes[i, 0, a]
+                    + to_picture[r, 1] * axes[i, 1, a]
+                    + to_picture[r, 2] * axes[i, 2, a]
+                )
+        for a in range(3):
+            x, y = to_picture[0, a], to_picture[1, a]
+            means[i, a] = m[0] * x * x + 2 * m[1] * x * y + m[6] * y * y
+            x, y = flat[0, a] * scales[i, a], flat[1, a] * scales[i, a]
+            j[0], j[1], j[2] = 2 * x * x, 2 * x * y, 2 * y * y
+            log_scales[i, a] = _by_covariance(m, j)
+            b, c = (a + 1) % 3, (a + 2) % 3
+            d = scales[i, b] * scales[i, b] - scales[i, c] * scales[i, c]
+            j[0] = 2 * flat[0, b] * flat[0, c]
+            j[1] = flat[0, b] * flat[1, c] + flat[1, b] * flat[0, c]
+            j[2] = 2 * flat[1, b] * flat[1, c]
+            rotations[i, a] = d * d * _by_covariance(m, j)
+        logits[i] = m[20]
+
+
+@njit
+def _by_covariance(m, j):
+    """j' M j over the covariance's block of moments m (21,); j (3,) of xx, xy, yy."""
+    square = m[11] * j[0] * j[0] + m[15] * j[1] * j[1] + m[18] * j[2] * j[2]
+    return square + 2 * (m[12] * j[0] * j[1] + m[13] * j[0] * j[2] + m[16] * j[1] * j[2])
 
 
 ELEVATIONS = np.deg2rad([-12.0, 12.0, 12.0, 38.0, 50.0, 12.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gscodec.base.jit import njit
 from gscodec.codec.planes import BASIS_SCALE, dct
 from gscodec.codec.segment import BASIS_DCT, BASIS_EXPLICIT, BASIS_NONE
 
@@ -22,8 +23,18 @@ def _cost(coefs: np.ndarray) -> float:
 def _useful(coefs: np.ndarray) -> int:
     """Number of leading coefficients up to the last that more than two slots need (of a few slots: one)."""
     some = min(2, (coefs.shape[0] - 1) // 2)
-    needed = np.flatnonzero(np.count_nonzero(np.abs(coefs) > KEEP, axis=0) > some)
+    needed = np.flatnonzero(_count_above(coefs, KEEP) > some)
     return int(needed[-1]) + 1 if needed.size else 0
+
+
+@njit
+def _count_above(coefs, limit):
+    """(K,) how many of each column's magnitudes are above the limit; coefs (M, K)."""
+    counts = np.zeros(coefs.shape[1], np.int64)
+    for i in range(coefs.shape[0]):
+        for j in range(coefs.shape[1]):
+            counts[j] += abs(coefs[i, j]) > limit
+    return counts
 
 
 def choose_basis(
@@ -66,4 +77,4 @@ def _robust_covariance(sample: np.ndarray) -> np.ndarray:
 
 def project(series: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """(..., K) least-squares coefficients of series (..., T); a quantised basis is not quite orthonormal."""
-    return np.asarray(series @ basis.T @ np.linalg.inv(basis @ basis.T))
+    return np.asarray(series @ (basis.T @ np.linalg.inv(basis @ basis.T)))
