@@ -1,0 +1,122 @@
+"""The chain pass: quickly through the whole clip, so that each later GOP has a first frame and can train on its own.
+
+Motion alone carries the Gaussians from one GOP's first frame to the next one's, in pictures of half the size and few
+iterations; there idle slots are used again and a longer detail stage, held to the first frame of the GOP before, makes
+the frame a key. What holds still is thus the same bit for bit on both sides of a border, whatever happens inside.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gscodec.train.births import reuse_slots
+from gscodec.train.captures.half import halved
+from gscodec.train.captures.model import Capture
+from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
+from gscodec.train.codec_losses import codec_steps, find_neighbours
+from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
+from gscodec.train.following import OnFrame, ReportOf
+from gscodec.train.gaussians import Gaussians
+from gscodec.train.keyframe import PictureLoss, Report
+from gscodec.train.motion import bind_nodes, move, node_motion
+from gscodec.train.plan import Plan, chain_motion_iterations, refine_iterations
+from gscodec.train.settings import TrainSettings
+
+__all__ = ["chain_pass"]
+
+CARRIED, REFINED = 1, 2  # streams of random numbers, beside those of the frames themselves
+
+
+def chain_pass(
+    capture: Capture,
+    work: Path,
+    settings: TrainSettings,
+    plan: Plan,
+    report_of: ReportOf | None = None,
+    on_frame: OnFrame | None = None,
+) -> None:
+    """The first frames of all GOPs but the clip's first, which is there. A killed pass goes on from its last frame."""
+    small = halved(capture)
+    for begin, start in pairwise(plan.starts):
+        path = frame_path(work, start)
+        there = path.exists()
+        if not there:
+            key = Checkpoint.load(frame_path(work, begin), settings.device)
+            before, carried = _carry(small, work, settings, key, range(begin, start), report_of)
+            report = report_of(start) if report_of else None
+            _refine(capture, work, settings, plan, start, key, before, carried, report).save(path)
+        for state in _states(work):
+            state.unlink()
+        if on_frame:
+            on_frame(start, there)
+
+
+def _states(work: Path) -> list[Path]:
+    """Where the pass has come to, the latest last."""
+    return sorted(work.glob("chain_*.npz"))
+
+
+def _carry(
+    small: Capture,
+    work: Path,
+    settings: TrainSettings,
+    key: Checkpoint,
+    gop: range,
+    report_of: ReportOf | None,
+) -> tuple[Gaussians, Gaussians]:
+    """The first frame of a GOP moved to its last, and to the frame after that."""
+    nodes, colours = bind_nodes(key.gaussians, settings.nodes), load_colours(work, small, settings)
+    at, last = gop.start, replace(key, still=torch.zeros_like(key.still))
+
+    def moved_to(frame: int) -> Checkpoint:
+        rng = np.random.default_rng([settings.seed, frame, CARRIED])
+        picture_loss = PictureLoss(small, frame, settings.kernel, rng, colours=colours)
+        here = replace(nodes, motion=last.motion)
+        report = report_of(frame) if report_of else None
+        carried = move(last.gaussians, here, picture_loss, chain_motion_iterations(settings), report)
+        return replace(last, gaussians=carried.fixed(), motion=here.motion)
+
+    for state in _states(work):
+        at, last = int(state.stem.split("_")[1]), Checkpoint.load(state, settings.device)
+    if report_of and at > gop.start:
+        report_of(at)((at - gop.start) * chain_motion_iterations(settings), math.nan)
+    for frame in range(at + 1, gop.stop):
+        last = moved_to(frame)
+        last.save(work / f"chain_{frame:05d}.npz")
+        for state in _states(work)[:-1]:
+            state.unlink()
+    return last.gaussians, moved_to(gop.stop).gaussians
+
+
+def _refine(
+    capture: Capture, work: Path, settings: TrainSettings, plan: Plan, start: int, key: Checkpoint,
+    before: Gaussians, carried: Gaussians, report: Report | None,
+) -> Checkpoint:  # fmt: skip
+    """The first frame of a GOP from where the chain has brought `key`, the first frame of the GOP before."""
+    generator = torch.Generator().manual_seed(settings.seed + start)
+    seed, born, beside = reuse_slots(carried, capture, start, settings.kernel, generator)
+    came, went = before.fixed(), carried.fixed()  # a slot that is born moves as the one beside it
+    for ones in (came, went):
+        for tensor in ones.tensors().values():
+            tensor[born] = tensor[beside]
+    held = key.gaussians.fixed()
+    for name, tensor in held.tensors().items():
+        tensor[born] = getattr(seed, name)[born]
+    steps, rate = codec_steps(
+        seed, capture, settings.kernel, plan.base_frames, settings.device, settings.quality
+    )
+    calm = CalmDetail(
+        settings.codec, held, seed, pixels_per_unit(seed, capture, start), steps, rate, find_neighbours(seed)
+    )
+    rng = np.random.default_rng([settings.seed, start, REFINED])
+    colours = load_colours(work, capture, settings)
+    picture_loss = PictureLoss(capture, start, settings.kernel, rng, colours=colours)
+    gaussians, still = detail(calm, picture_loss, refine_iterations(settings), report)
+    motion = node_motion(bind_nodes(gaussians, settings.nodes), came, went)
+    return Checkpoint(gaussians, motion, still)
