@@ -1,14 +1,13 @@
 """The chain pass: quickly through the whole clip, so that each later GOP has a first frame and can train on its own.
 
-Motion alone carries the Gaussians from one GOP's first frame to the next one's, in pictures of half the size and few
-iterations; there idle slots are used again and a longer detail stage, held to the first frame of the GOP before, makes
-the frame a key. What holds still is thus the same bit for bit on both sides of a border, whatever happens inside.
+Frames follow each other as they do within a GOP, in a quarter of the iterations, motion in pictures of half the size.
+Where a GOP begins, idle slots are used again, and a longer detail stage, held to the first frame of the GOP before, makes the
+frame a key: what holds still is the same bit for bit on both sides of a border, whatever happens inside.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,16 +20,16 @@ from gscodec.train.captures.model import Capture
 from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
 from gscodec.train.codec_losses import codec_steps, find_neighbours
 from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
-from gscodec.train.following import OnFrame, ReportOf
+from gscodec.train.following import Chain, OnFrame, ReportOf, follow
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.keyframe import PictureLoss, Report
-from gscodec.train.motion import bind_nodes, move, node_motion
-from gscodec.train.plan import Plan, chain_motion_iterations, refine_iterations
+from gscodec.train.motion import bind_nodes, node_motion
+from gscodec.train.plan import Plan, chain_settings, refine_iterations
 from gscodec.train.settings import TrainSettings
 
 __all__ = ["chain_pass"]
 
-CARRIED, REFINED = 1, 2  # streams of random numbers, beside those of the frames themselves
+REFINED = 1  # the stream of random numbers, beside that of the frame itself
 
 
 def chain_pass(
@@ -48,7 +47,9 @@ def chain_pass(
         there = path.exists()
         if not there:
             key = Checkpoint.load(frame_path(work, begin), settings.device)
-            before, carried = _carry(small, work, settings, key, range(begin, start), report_of)
+            before, carried = _carry(
+                capture, small, work, settings, plan, key, range(begin, start), report_of
+            )
             report = report_of(start) if report_of else None
             _refine(capture, work, settings, plan, start, key, before, carried, report).save(path)
         for state in _states(work):
@@ -63,35 +64,28 @@ def _states(work: Path) -> list[Path]:
 
 
 def _carry(
-    small: Capture,
-    work: Path,
-    settings: TrainSettings,
-    key: Checkpoint,
-    gop: range,
+    capture: Capture, small: Capture, work: Path, settings: TrainSettings, plan: Plan, key: Checkpoint, gop: range,
     report_of: ReportOf | None,
-) -> tuple[Gaussians, Gaussians]:
-    """The first frame of a GOP moved to its last, and to the frame after that."""
-    nodes, colours = bind_nodes(key.gaussians, settings.nodes), load_colours(work, small, settings)
-    at, last = gop.start, replace(key, still=torch.zeros_like(key.still))
-
-    def moved_to(frame: int) -> Checkpoint:
-        rng = np.random.default_rng([settings.seed, frame, CARRIED])
-        picture_loss = PictureLoss(small, frame, settings.kernel, rng, colours=colours)
-        here = replace(nodes, motion=last.motion)
-        report = report_of(frame) if report_of else None
-        carried = move(last.gaussians, here, picture_loss, chain_motion_iterations(settings), report)
-        return replace(last, gaussians=carried.fixed(), motion=here.motion)
-
+) -> tuple[Gaussians, Gaussians]:  # fmt: skip
+    """The first frame of a GOP carried to its last, and to the frame after that."""
+    quick, colours = chain_settings(settings), load_colours(work, capture, settings)
+    chain = Chain.of(key.gaussians, capture, quick, len(plan.frames), colours)
+    at, last = gop.start, key
     for state in _states(work):
         at, last = int(state.stem.split("_")[1]), Checkpoint.load(state, settings.device)
     if report_of and at > gop.start:
-        report_of(at)((at - gop.start) * chain_motion_iterations(settings), math.nan)
+        report_of(at)((at - gop.start) * quick.steps(following=True), math.nan)
+
+    def carried_to(frame: int) -> Checkpoint:
+        report = report_of(frame) if report_of else None
+        return follow(capture, quick, chain, frame, last, report, small)
+
     for frame in range(at + 1, gop.stop):
-        last = moved_to(frame)
+        last = carried_to(frame)
         last.save(work / f"chain_{frame:05d}.npz")
         for state in _states(work)[:-1]:
             state.unlink()
-    return last.gaussians, moved_to(gop.stop).gaussians
+    return last.gaussians, carried_to(gop.stop).gaussians
 
 
 def _refine(

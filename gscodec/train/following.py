@@ -19,7 +19,7 @@ from gscodec.train.motion import Nodes, bind_nodes, move
 from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
 
-__all__ = ["Chain", "OnFrame", "ReportOf", "train_gop"]
+__all__ = ["Chain", "OnFrame", "ReportOf", "follow", "train_gop"]
 
 OnFrame = Callable[[int, bool], None]  # (frame, whether it was there already)
 ReportOf = Callable[[int], Report]
@@ -71,24 +71,30 @@ def train_gop(
                 chain = Chain.of(key.gaussians, capture, settings, len(plan.frames), colours)
             before = Checkpoint.load(frame_path(work, frame - 1), settings.device)
             report = report_of(frame) if report_of else None
-            _following(capture, settings, chain, frame, before, report).save(path)
+            follow(capture, settings, chain, frame, before, report).save(path)
         if on_frame:
             on_frame(frame, there)
 
 
-def _following(
+def follow(
     capture: Capture,
     settings: TrainSettings,
     chain: Chain,
     frame: int,
     last: Checkpoint,
     report: Report | None,
+    small: Capture | None = None,
 ) -> Checkpoint:
-    """The Gaussians of `frame`, the same ones in the same order as in the frame before."""
+    """The Gaussians of `frame`, the same ones in the same order as in the frame before.
+
+    `small`: the same capture in smaller pictures, in which motion is looked for. Not detail: there the kernel's blur is
+    wider in the scene, and shapes would shrink for it.
+    """
     nodes, before = replace(chain.nodes, motion=last.motion), last.gaussians
     rng = np.random.default_rng([settings.seed, frame])
     picture_loss = PictureLoss(capture, frame, settings.kernel, rng, colours=chain.colours)
-    carried = move(before, nodes, picture_loss, settings.motion_iterations, report).fixed()
+    motion_loss = replace(picture_loss, capture=small) if small else picture_loss
+    carried = move(before, nodes, motion_loss, settings.motion_iterations, report).fixed()
     calm = CalmDetail(
         settings.codec, before, carried, pixels_per_unit(before, capture, frame), chain.steps, chain.rate,
         chain.neighbours,

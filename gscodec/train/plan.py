@@ -8,15 +8,15 @@ training is as long as a base lasts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gscodec.codec.pipeline import SHARED_GOPS, gop_length
 from gscodec.codec.settings import EncodeSettings
 from gscodec.train.settings import TrainSettings
 
-__all__ = ["Plan", "chain_motion_iterations", "make_plan", "refine_iterations"]
+__all__ = ["Plan", "chain_settings", "make_plan", "refine_iterations"]
 
-CHAIN_SHARE = 0.25  # of a following frame's motion iterations
+CHAIN_SHARE = 0.25  # of a following frame's iterations
 REFINED = 4  # times a following frame's detail iterations
 
 
@@ -48,16 +48,20 @@ class Plan:
             return settings.steps(following=False)
         if (frame - self.frames.start) % self.length:
             return settings.steps(following=True)
-        return self.length * chain_motion_iterations(settings) + refine_iterations(settings)
+        return self.length * chain_settings(settings).steps(following=True) + refine_iterations(settings)
 
     def steps(self, settings: TrainSettings) -> int:
         """Iterations of the whole clip."""
         return sum(self.frame_steps(frame, settings) for frame in self.frames)
 
 
-def chain_motion_iterations(settings: TrainSettings) -> int:
-    """Of a frame of the chain pass."""
-    return math.ceil(CHAIN_SHARE * settings.motion_iterations)
+def chain_settings(settings: TrainSettings) -> TrainSettings:
+    """Of the chain pass."""
+    return replace(
+        settings,
+        motion_iterations=math.ceil(CHAIN_SHARE * settings.motion_iterations),
+        detail_iterations=math.ceil(CHAIN_SHARE * settings.detail_iterations),
+    )
 
 
 def refine_iterations(settings: TrainSettings) -> int:
