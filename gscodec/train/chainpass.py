@@ -17,15 +17,16 @@ import torch
 from gscodec.train.births import reuse_slots
 from gscodec.train.captures.half import halved
 from gscodec.train.captures.model import Capture
-from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
+from gscodec.train.checkpoints import Checkpoint, born_path, frame_path, load_colours
 from gscodec.train.codec_losses import codec_steps, find_neighbours
 from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
-from gscodec.train.following import Chain, OnFrame, ReportOf, follow
+from gscodec.train.following import Chain, OnFrame, ReportOf, follow, unheard, untold
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.keyframe import PictureLoss, Report
 from gscodec.train.motion import bind_nodes, node_motion
 from gscodec.train.plan import Plan, chain_settings, refine_iterations
 from gscodec.train.settings import TrainSettings
+from gscodec.train.store import save_arrays
 
 __all__ = ["chain_pass"]
 
@@ -37,8 +38,8 @@ def chain_pass(
     work: Path,
     settings: TrainSettings,
     plan: Plan,
-    report_of: ReportOf | None = None,
-    on_frame: OnFrame | None = None,
+    report_of: ReportOf = untold,
+    on_frame: OnFrame = unheard,
 ) -> None:
     """The first frames of all GOPs but the clip's first, which is there. A killed pass goes on from its last frame."""
     small = halved(capture)
@@ -50,12 +51,11 @@ def chain_pass(
             before, carried = _carry(
                 capture, small, work, settings, plan, key, range(begin, start), report_of
             )
-            report = report_of(start) if report_of else None
+            report = report_of(start)
             _refine(capture, work, settings, plan, start, key, before, carried, report).save(path)
         for state in _states(work):
             state.unlink()
-        if on_frame:
-            on_frame(start, there)
+        on_frame(start, there)
 
 
 def _states(work: Path) -> list[Path]:
@@ -65,7 +65,7 @@ def _states(work: Path) -> list[Path]:
 
 def _carry(
     capture: Capture, small: Capture, work: Path, settings: TrainSettings, plan: Plan, key: Checkpoint, gop: range,
-    report_of: ReportOf | None,
+    report_of: ReportOf,
 ) -> tuple[Gaussians, Gaussians]:  # fmt: skip
     """The first frame of a GOP carried to its last, and to the frame after that."""
     quick, colours = chain_settings(settings), load_colours(work, capture, settings)
@@ -73,12 +73,11 @@ def _carry(
     at, last = gop.start, key
     for state in _states(work):
         at, last = int(state.stem.split("_")[1]), Checkpoint.load(state, settings.device)
-    if report_of and at > gop.start:
-        report_of(at)((at - gop.start) * quick.steps(following=True), math.nan)
+    if at > gop.start and (report := report_of(at)):
+        report((at - gop.start) * quick.steps(following=True), math.nan)
 
     def carried_to(frame: int) -> Checkpoint:
-        report = report_of(frame) if report_of else None
-        return follow(capture, quick, chain, frame, last, report, small)
+        return follow(capture, quick, chain, frame, last, report_of(frame), small)
 
     for frame in range(at + 1, gop.stop):
         last = carried_to(frame)
@@ -99,6 +98,7 @@ def _refine(
     for ones in (came, went):
         for tensor in ones.tensors().values():
             tensor[born] = tensor[beside]
+    save_arrays(born_path(work, start), {"rows": born})
     held = key.gaussians.fixed()
     for name, tensor in held.tensors().items():
         tensor[born] = getattr(seed, name)[born]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
-
 from tests.train.test_motion import blob, capture_of
+
+torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
 
 
 def test_idle_slots_are_born_where_the_picture_is_wrong() -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
-
 from gscodec.base.errors import BadInput, Misuse
 from gscodec.train.captures import open_capture
 from gscodec.train.captures.sample import write_sample_capture
 from gscodec.train.settings import TrainSettings
+
+torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
 
 SETTINGS = TrainSettings(
     gaussians=150,

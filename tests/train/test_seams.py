@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
-
 from gscodec.train.captures.half import halved
 from tests.train.test_motion import blob, capture_of, shifted
+
+torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
 
 
 def test_a_jump_that_the_scene_does_not_make_is_a_seam() -> None:
