@@ -54,13 +54,18 @@ def chain_pass(
             report = report_of(start)
             _refine(capture, work, settings, plan, start, key, before, carried, report).save(path)
         for state in _states(work):
-            state.unlink()
+            if _frame_of(state) < start:
+                state.unlink()
         on_frame(start, there)
 
 
 def _states(work: Path) -> list[Path]:
     """Where the pass has come to, the latest last."""
     return sorted(work.glob("chain_*.npz"))
+
+
+def _frame_of(state: Path) -> int:
+    return int(state.stem.split("_")[1])
 
 
 def _carry(
@@ -72,7 +77,7 @@ def _carry(
     chain = Chain.of(key.gaussians, capture, quick, len(plan.frames), colours)
     at, last = gop.start, key
     for state in _states(work):
-        at, last = int(state.stem.split("_")[1]), Checkpoint.load(state, settings.device)
+        at, last = _frame_of(state), Checkpoint.load(state, settings.device)
     if at > gop.start and (report := report_of(at)):
         report((at - gop.start) * quick.steps(following=True), math.nan)
 

@@ -78,7 +78,7 @@ def _settle(end: Connection) -> None:
     try:
         error = end.recv()
     except EOFError as gone:
-        raise GscodecError("a training process was killed; run again to go on") from gone
+        raise GscodecError("a training process ended early; run again to go on") from gone
     if error is not None:
         raise error
 
