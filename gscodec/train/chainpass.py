@@ -17,7 +17,7 @@ import torch
 from gscodec.train.births import reuse_slots
 from gscodec.train.captures.half import halved
 from gscodec.train.captures.model import Capture
-from gscodec.train.checkpoints import Checkpoint, born_path, frame_path, load_colours
+from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
 from gscodec.train.codec_losses import codec_steps, find_neighbours
 from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
 from gscodec.train.following import Chain, OnFrame, ReportOf, follow, unheard, untold
@@ -26,7 +26,6 @@ from gscodec.train.keyframe import PictureLoss, Report
 from gscodec.train.motion import bind_nodes, node_motion
 from gscodec.train.plan import Plan, chain_settings, refine_iterations
 from gscodec.train.settings import TrainSettings
-from gscodec.train.store import save_arrays
 
 __all__ = ["chain_pass"]
 
@@ -103,7 +102,6 @@ def _refine(
     for ones in (came, went):
         for tensor in ones.tensors().values():
             tensor[born] = tensor[beside]
-    save_arrays(born_path(work, start), {"rows": born})
     held = key.gaussians.fixed()
     for name, tensor in held.tensors().items():
         tensor[born] = getattr(seed, name)[born]

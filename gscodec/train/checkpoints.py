@@ -25,12 +25,10 @@ __all__ = [
     "PREVIEW",
     "Checkpoint",
     "TrainedSequence",
-    "born_path",
     "claim",
     "frame_path",
     "key_state",
     "load_colours",
-    "own_path",
 ]
 
 PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
@@ -103,16 +101,6 @@ class TrainedSequence:
 
 def frame_path(folder: Path, frame: int) -> Path:
     return folder / f"frame_{frame:05d}.npz"
-
-
-def own_path(folder: Path, start: int, frame: int) -> Path:
-    """Of the GOP that begins at `start`, before it is led over to the next one."""
-    return folder / f"own_{start:05d}_{frame:05d}.npz"
-
-
-def born_path(folder: Path, start: int) -> Path:
-    """Rows that are born where a GOP begins."""
-    return folder / f"born_{start:05d}.npz"
 
 
 def key_state(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from gscodec.base.errors import GscodecError
 from gscodec.train.captures.model import Capture
 from gscodec.train.checkpoints import frame_path
-from gscodec.train.following import OnFrame, tidy, train_gop
+from gscodec.train.following import OnFrame, train_gop
 from gscodec.train.plan import Plan
 from gscodec.train.settings import TrainSettings
 
@@ -38,12 +38,7 @@ def train_gops(
     missing = [frame for frame in frames if not frame_path(work, frame).exists()]
     for frame in sorted(set(frames) - set(missing)):
         on_frame(frame, True)
-    starts = []
-    for start in plan.starts:
-        if set(plan.gop(start)) & set(missing):
-            starts.append(start)
-        else:
-            tidy(work, plan, start)
+    starts = [start for start in plan.starts if set(plan.gop(start)) & set(missing)]
     context = get_context("spawn")  # numba's threads do not survive a fork
     ends: list[Connection] = []
     processes = []
