@@ -17,7 +17,7 @@ from gscodec.train.settings import TrainSettings
 __all__ = ["Plan", "chain_settings", "make_plan", "refine_iterations"]
 
 CHAIN_SHARE = 0.25  # of a following frame's iterations
-REFINED = 8  # times a following frame's detail iterations; with 4 borders show, for errors differ more where they are larger
+REFINED = 8  # times a following frame's detail iterations; with 4 a border costs 0.4 dB more (capture-fox)
 
 
 @dataclass(frozen=True)
