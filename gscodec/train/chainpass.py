@@ -1,8 +1,8 @@
 """The chain pass: quickly through the whole clip, so that each later GOP has a first frame and can train on its own.
 
 Frames follow each other as they do within a GOP, in a quarter of the iterations, motion in pictures of half the size.
-Where a GOP begins, idle slots are used again, and a longer detail stage, held to the first frame of the GOP before, makes the
-frame a key: what holds still is the same bit for bit on both sides of a border, whatever happens inside.
+Where a GOP begins, idle slots are used again, and a longer detail stage, held to the first frame of the GOP before,
+makes the frame a key.
 """
 
 from __future__ import annotations
