@@ -45,7 +45,7 @@ class Preset:
 
 
 PRESET_EFFORT = {
-    "fast": Preset(1, False, 1, 2, 1, 0.5, False),
+    "fast": Preset(1, False, 1, 3, 1, 0.5, False),
     "balanced": Preset(3, True, 2, 5, 2, 0.15, True),
     "best": Preset(5, True, 3, 6, 3, 0.1, True),
 }
