@@ -19,6 +19,7 @@ from gscodec.train.captures.half import halved
 from gscodec.train.captures.model import Capture
 from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
 from gscodec.train.codec_losses import codec_steps, find_neighbours
+from gscodec.train.colour import CameraColours
 from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
 from gscodec.train.following import Chain, OnFrame, ReportOf, follow, unheard, untold
 from gscodec.train.gaussians import Gaussians
@@ -51,7 +52,9 @@ def chain_pass(
                 capture, small, work, settings, plan, key, range(begin, start), report_of
             )
             report = report_of(start)
-            _refine(capture, work, settings, plan, start, key, before, carried, report).save(path)
+            _refine(
+                capture, work, settings, plan, range(begin, start + 1), key, before, carried, report
+            ).save(path)
         for state in _states(work):
             if _frame_of(state) < start:
                 state.unlink()
@@ -92,10 +95,15 @@ def _carry(
 
 
 def _refine(
-    capture: Capture, work: Path, settings: TrainSettings, plan: Plan, start: int, key: Checkpoint,
+    capture: Capture, work: Path, settings: TrainSettings, plan: Plan, way: range, key: Checkpoint,
     before: Gaussians, carried: Gaussians, report: Report | None,
 ) -> Checkpoint:  # fmt: skip
-    """The first frame of a GOP from where the chain has brought `key`, the first frame of the GOP before."""
+    """The first frame of a GOP, the last of `way`, from where the chain has brought `key`, the first of `way`.
+
+    Refined until it shows the training views as well as `key` showed its own: what a capture's frames are short of
+    everywhere, a longer look at one of them would mend at once, and that shows as a jump.
+    """
+    start = way[-1]
     generator = torch.Generator().manual_seed(settings.seed + start)
     seed, born, beside = reuse_slots(carried, capture, start, settings.kernel, generator)
     came, went = before.fixed(), carried.fixed()  # a slot that is born moves as the one beside it
@@ -114,6 +122,21 @@ def _refine(
     rng = np.random.default_rng([settings.seed, start, REFINED])
     colours = load_colours(work, capture, settings)
     picture_loss = PictureLoss(capture, start, settings.kernel, rng, colours=colours)
-    gaussians, still = detail(calm, picture_loss, refine_iterations(settings), report)
+    goal = _shown_loss(capture, settings, way[0], key.gaussians, colours)
+    gaussians, still = detail(
+        calm, picture_loss, refine_iterations(settings), report, every=settings.detail_iterations,
+        enough=lambda now: _shown_loss(capture, settings, start, now, colours) <= goal,
+    )  # fmt: skip
     motion = node_motion(bind_nodes(gaussians, settings.nodes), came, went)
     return Checkpoint(gaussians, motion, still)
+
+
+def _shown_loss(
+    capture: Capture, settings: TrainSettings, frame: int, gaussians: Gaussians, colours: CameraColours | None
+) -> float:
+    """The photometric loss of a frame, mean over the training views."""
+    rng = np.random.default_rng(settings.seed)  # black and white behind the views: alike for all frames
+    look = PictureLoss(capture, frame, settings.kernel, rng, colours=colours)
+    views = sum(capture.views[view].has(frame) for view in capture.train_views)
+    with torch.no_grad():
+        return float(np.mean([float(look(gaussians)) for _ in range(views)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -113,15 +114,23 @@ def detail(
     picture_loss: Callable[[Gaussians], torch.Tensor],
     iterations: int,
     report: Report | None = None,
+    enough: Callable[[Gaussians], bool] | None = None,
+    every: int = 1,
 ) -> tuple[Gaussians, torch.Tensor]:
     """Descent of the picture's loss and the costs of `calm`, from where the motion has put the Gaussians.
+
+    `enough` is asked after each `every` iterations whether these will do.
 
     Also (N,) bool: which hold still. Snapping comes last: what is snapped half way through can't catch up, and the
     frames after it pay (0.2 dB).
     """
     out = calm.carried.trainable()
     adam = optimiser(out, FACTORS)
-    for _ in range(iterations):
+    for done in range(iterations):
+        if enough and done and done % every == 0 and enough(out):
+            if report:
+                report(iterations - done, math.nan)
+            break
         seen = picture_loss(out)
         adam.zero_grad()
         (seen + calm.cost(out)).backward()  # type: ignore[no-untyped-call]

@@ -117,6 +117,34 @@ def test_motion_is_found_and_the_still_half_is_held_bit_for_bit() -> None:
     assert not torch.equal(free.logits, start.logits)  # nothing is held where nothing is made for the codec
 
 
+def test_detail_ends_where_it_is_enough_and_counts_all_its_steps() -> None:
+    from gscodec.train.codec_losses import codec_steps, find_neighbours
+    from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
+    from gscodec.train.keyframe import PictureLoss
+
+    start = blob()
+    capture = capture_of([start, start])
+    steps, rate = codec_steps(start, capture, "classic", 2, "cpu", 20.0)
+    pixels = pixels_per_unit(start, capture, 1)
+    calm = CalmDetail((), start, start, pixels, steps, rate, find_neighbours(start))
+
+    def run(iterations: int, limit: int) -> tuple[Gaussians, int, int]:
+        told: list[tuple[int, float]] = []
+        asked: list[Gaussians] = []
+        loss = PictureLoss(capture, 1, "classic", np.random.default_rng(0))
+        out, _ = detail(
+            calm, loss, iterations, lambda *step: told.append(step),
+            enough=lambda now: asked.append(now) or len(asked) == limit, every=3,
+        )  # fmt: skip
+        return out, sum(n for n, _ in told), len(asked)
+
+    short, steps_told, asked = run(12, 2)
+    assert (steps_told, asked) == (12, 2)
+    same, steps_told, asked = run(6, 9)
+    assert (steps_told, asked) == (6, 1)  # not asked after the last
+    assert all(torch.equal(a, same.tensors()[name]) for name, a in short.tensors().items())
+
+
 def test_a_frame_that_no_view_saw_is_named() -> None:
     from gscodec.train.keyframe import PictureLoss
 
