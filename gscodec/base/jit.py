@@ -11,7 +11,10 @@ __all__ = ["njit"]
 
 
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """`numba.njit` with the on-disk cache, where there is a place for it; usable with or without arguments."""
+    """`numba.njit` with the on-disk cache, where there is a place for it; usable with or without arguments.
+
+    Never compile one function twice: the cache does not tell apart what differs by options alone.
+    """
     options = {"nogil": True} | options
 
     def compile_lazily(f: Callable[..., Any]) -> Any:

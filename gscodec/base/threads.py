@@ -9,10 +9,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from typing import TypeVar
 
-__all__ = ["ahead", "in_threads", "shares"]
+__all__ = ["ahead", "in_threads", "processors", "share_processors", "shares"]
+
+AHEAD = 4  # items that `ahead` works on or holds at a time: frames, which are large
+
+_processes = 1
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def share_processors(processes: int) -> None:
+    """Called in each of so many processes that work at once: each has its share of threads from here on."""
+    global _processes
+    _processes = processes
+
+
+def processors() -> int:
+    """Threads that this process should have: the processors that it may use, or its share of them."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // _processes)
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
@@ -20,25 +36,27 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
     Raises what `function` raised first, in that order.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(function, items))
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """As `map`, but threads work on the next few items meanwhile. `items` is asked in the caller's thread."""
-    threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
+    """As `map`, but threads work on the next AHEAD items meanwhile. `items` is asked in the caller's thread."""
+    pool = ThreadPoolExecutor(min(AHEAD, processors()))
+    try:
         waiting: deque[Future[R]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * threads:
+            if len(waiting) > AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # who stops half way does not wait for what is not begun
 
 
 def shares(count: int) -> list[tuple[int, int]]:
     """0..count cut into ranges (from, to), one for each processor, for kernels whose items don't depend on each other."""
-    threads = os.cpu_count() or 1
+    threads = processors()
     cuts = [count * i // threads for i in range(threads + 1)]
     return list(pairwise(cuts))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gscodec.base.errors import MissingDependency, Misuse
+from gscodec.base.threads import processors, share_processors
 from gscodec.bench import plan
 from gscodec.bench.curve import TARGET_DB, Point, bracket
 from gscodec.bench.data import DATA_ENV, open_cache, sequence_folder
@@ -87,9 +88,9 @@ def _check(options: RdOptions) -> None:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     """Processes that share the cores between them; spawned, since numba's threads do not survive a fork."""
-    threads = max(1, (os.cpu_count() or 1) // max(1, jobs))
+    threads = max(1, processors() // max(1, jobs))
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads))
-    return ProcessPoolExecutor(max(1, jobs), mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(max(1, jobs), get_context("spawn"), share_processors, (max(1, jobs),))
 
 
 def _first_jobs(options: RdOptions) -> list[Job]:

@@ -105,9 +105,8 @@ def _stack_planes(planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         some = np.flatnonzero(values.any(axis=0))
         columns.append(values[:, some])
         listed += [(c, m.planes(c, MODE_CODED)[j], 1.0) for j in some]
-    for (c, k), plane in zip(
-        m.video_planes(), planes.video, strict=False
-    ):  # none where the planes are a base alone
+    video = m.video_planes() if len(planes.video) else []  # none where the planes are a base alone
+    for (c, k), plane in zip(video, planes.video, strict=True):
         if plane.any():
             columns.append(plane[:, None])
             listed.append((c, k, 1.0 / m.gain))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gscodec.base.errors import BadInput, Misuse
+from gscodec.base.threads import share_processors
 from gscodec.codec.choose import choose_payload
 from gscodec.codec.decoder import Gop, decode_base, decode_segment
 from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
@@ -248,7 +249,9 @@ def _results(
             yield at, len(j.frames), result, back * result.on_shared
         return
     # spawn: numba's threads do not survive a fork
-    with ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        settings.workers, get_context("spawn"), share_processors, (settings.workers,)
+    ) as pool:
         waiting: list[tuple[int, int, Future[GopResult], int]] = []
         base: Future[GopResult] = Future()
         base.set_result(lead)

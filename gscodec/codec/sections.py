@@ -1,6 +1,6 @@
 """A GOP's integers to a segment (SEGMENT.md chapter 5): the entropy coder's part of an encode.
 
-POSITION and BASE, and SIDE and COEFFICIENT, are coded in two threads: no section needs another's bytes.
+One thread codes POSITION and BASE, another SIDE and COEFFICIENT: no section needs another's bytes.
 """
 
 from __future__ import annotations

@@ -17,57 +17,67 @@ __all__ = ["draw", "rasterize"]
 F32 = npt.NDArray[np.float32]
 
 
-def _blend(starts, members, mean, conic, opacity, color, width, height):
-    """(H, W, 4) float32: colour over black, alpha. Each tile is drawn by one thread, so repeatable."""
-    out = np.zeros((height, width, 4), np.float32)
+@njit
+def _blend_tile(tile, starts, members, mean, conic, opacity, color, out):
+    """Draw one tile into out (H, W, 4): colour over black, alpha."""
+    height, width = out.shape[0], out.shape[1]
     tiles_x = (width + TILE - 1) // TILE
     half, one = np.float32(0.5), np.float32(1.0)
+    x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
+    x1, y1 = min(x0 + TILE, width), min(y0 + TILE, height)
+    light = np.ones((TILE, TILE), np.float32)  # that gets through so far; 0: no more is looked at
+    waiting = (x1 - x0) * (y1 - y0)
+    for k in range(starts[tile], starts[tile + 1]):
+        if waiting == 0:
+            break
+        i = members[k]
+        mx, my = np.float64(mean[i, 0]), np.float64(mean[i, 1])
+        xx, xy, yy = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
+        reach = reach_of(opacity[i])
+        first, last = rows_of(my, xx, xy, yy, reach, y0, y1)
+        for y in range(first, last):
+            dy = mean[i, 1] - (np.float32(y) + half)
+            left_x, right_x = span_of(mx, my, xx, xy, yy, reach, y, x0, x1)
+            for x in range(left_x, right_x):
+                t = light[y - y0, x - x0]
+                if t == np.float32(0.0):
+                    continue
+                dx = mean[i, 0] - (np.float32(x) + half)
+                s = half * (conic[i, 0] * dx * dx + conic[i, 2] * dy * dy) + conic[i, 1] * dx * dy
+                if s < np.float32(0.0):
+                    continue
+                alpha = min(np.float32(MAX_ALPHA), opacity[i] * np.exp(-s))
+                if alpha < np.float32(MIN_ALPHA):
+                    continue
+                left = t * (one - alpha)
+                if left <= np.float32(MIN_TRANSMITTANCE):
+                    out[y, x, 3] = one - t
+                    light[y - y0, x - x0] = np.float32(0.0)
+                    waiting -= 1
+                    continue
+                w = alpha * t
+                out[y, x, 0] += w * color[i, 0]
+                out[y, x, 1] += w * color[i, 1]
+                out[y, x, 2] += w * color[i, 2]
+                light[y - y0, x - x0] = left
+    for y in range(y0, y1):
+        for x in range(x0, x1):
+            if light[y - y0, x - x0] > np.float32(0.0):
+                out[y, x, 3] = one - light[y - y0, x - x0]
+
+
+# Two functions, not one compiled twice: numba's cache on disk does not tell apart what differs by options alone.
+@njit(parallel=True)
+def _blend_together(starts, members, mean, conic, opacity, color, out):
+    """Each tile is drawn by one of numba's threads, so it is repeatable."""
     for tile in prange(starts.shape[0] - 1):
-        x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-        x1, y1 = min(x0 + TILE, width), min(y0 + TILE, height)
-        light = np.ones((TILE, TILE), np.float32)  # that gets through so far; 0: no more is looked at
-        waiting = (x1 - x0) * (y1 - y0)
-        for k in range(starts[tile], starts[tile + 1]):
-            if waiting == 0:
-                break
-            i = members[k]
-            mx, my = np.float64(mean[i, 0]), np.float64(mean[i, 1])
-            xx, xy, yy = np.float64(conic[i, 0]), np.float64(conic[i, 1]), np.float64(conic[i, 2])
-            reach = reach_of(opacity[i])
-            first, last = rows_of(my, xx, xy, yy, reach, y0, y1)
-            for y in range(first, last):
-                dy = mean[i, 1] - (np.float32(y) + half)
-                left_x, right_x = span_of(mx, my, xx, xy, yy, reach, y, x0, x1)
-                for x in range(left_x, right_x):
-                    t = light[y - y0, x - x0]
-                    if t == np.float32(0.0):
-                        continue
-                    dx = mean[i, 0] - (np.float32(x) + half)
-                    s = half * (conic[i, 0] * dx * dx + conic[i, 2] * dy * dy) + conic[i, 1] * dx * dy
-                    if s < np.float32(0.0):
-                        continue
-                    alpha = min(np.float32(MAX_ALPHA), opacity[i] * np.exp(-s))
-                    if alpha < np.float32(MIN_ALPHA):
-                        continue
-                    left = t * (one - alpha)
-                    if left <= np.float32(MIN_TRANSMITTANCE):
-                        out[y, x, 3] = one - t
-                        light[y - y0, x - x0] = np.float32(0.0)
-                        waiting -= 1
-                        continue
-                    w = alpha * t
-                    out[y, x, 0] += w * color[i, 0]
-                    out[y, x, 1] += w * color[i, 1]
-                    out[y, x, 2] += w * color[i, 2]
-                    light[y - y0, x - x0] = left
-        for y in range(y0, y1):
-            for x in range(x0, x1):
-                if light[y - y0, x - x0] > np.float32(0.0):
-                    out[y, x, 3] = one - light[y - y0, x - x0]
-    return out
+        _blend_tile(tile, starts, members, mean, conic, opacity, color, out)
 
 
-_blend_together, _blend_alone = njit(parallel=True)(_blend), njit(_blend)
+@njit
+def _blend_alone(starts, members, mean, conic, opacity, color, out):
+    for tile in range(starts.shape[0] - 1):
+        _blend_tile(tile, starts, members, mean, conic, opacity, color, out)
 
 
 def draw(p: Projection, camera: Camera, *, alone: bool = False) -> F32:
@@ -76,12 +86,12 @@ def draw(p: Projection, camera: Camera, *, alone: bool = False) -> F32:
     `alone`: in the caller's thread. numba's own threads must not be entered from two of ours at once.
     """
     f = np.float32
+    picture = np.zeros((camera.height, camera.width, 4), f)
     blend = _blend_alone if alone else _blend_together
-    picture = blend(
-        p.starts, p.members, p.mean.astype(f), p.conic.astype(f), p.opacity.astype(f), p.color.astype(f),
-        camera.width, camera.height,
+    blend(
+        p.starts, p.members, p.mean.astype(f), p.conic.astype(f), p.opacity.astype(f), p.color.astype(f), picture
     )  # fmt: skip
-    return np.asarray(picture, np.float32)
+    return picture
 
 
 def rasterize(

@@ -7,7 +7,6 @@ derivatives of alpha; then each parameter's sensitivity is j' M j, with j the de
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gscodec.base.jit import njit
+from gscodec.base.threads import processors
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.cuda import sum_on_gpu
 from gscodec.render.moments import F64, Sums, sum_view
@@ -69,7 +69,7 @@ def sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
     )  # fmt: skip
     pixels = 0.0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
         views = pool.map(lambda camera: _measure_view(splats, camera, kernel, sums or sum_view), cameras)
         for one in views:

@@ -9,9 +9,9 @@ from gscodec.render.projection import MIN_ALPHA
 
 __all__ = ["reach_of", "rows_of", "span_of"]
 
-SLACK = (
-    0.05  # of the exponent: kernels in float32 must meet every pixel in which they would find enough alpha
-)
+# Of the exponent: kernels in float32 must meet every pixel in which they would find enough alpha (all but the
+# thinnest needles in large pictures keep every one).
+SLACK = 0.05
 
 
 @njit
@@ -23,10 +23,14 @@ def reach_of(opacity):
 @njit
 def rows_of(mean_y, xx, xy, yy, reach, y0, y1):
     """Rows y0 <= y < y1 that hold a pixel centre with exponent at most `reach`; xx, xy, yy: the conic (float64)."""
+    if not xx > 0.0:  # so wide that the conic is zero in float32: all pixels
+        return y0, y1
     flat = yy - xy * xy / xx
     if not flat > 0.0:
         return y0, y1
     half = np.sqrt(2.0 * reach / flat)
+    if not abs(mean_y) < np.inf:
+        return y0, y0
     low, high = np.ceil(mean_y - half - 0.5), np.floor(mean_y + half - 0.5)
     return int(min(max(low, y0), y1)), int(max(min(high + 1.0, y1), y0))
 
@@ -37,9 +41,11 @@ def span_of(mean_x, mean_y, xx, xy, yy, reach, y, x0, x1):
 
     2 s = xx (dx + xy dy / xx)^2 + (yy - xy^2 / xx) dy^2.
     """
+    if not xx > 0.0:
+        return x0, x1
     dy = mean_y - (y + 0.5)
     rest = 2.0 * reach - dy * dy * (yy - xy * xy / xx)
-    if rest < 0.0:
+    if rest < 0.0 or not abs(mean_x) < np.inf:
         return x0, x0
     middle, half = mean_x + xy * dy / xx - 0.5, np.sqrt(rest / xx)
     low, high = np.ceil(middle - half), np.floor(middle + half)

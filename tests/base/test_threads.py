@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
 
 import pytest
 
-from gscodec.base.threads import ahead, in_threads, shares
+from gscodec.base import threads
+from gscodec.base.threads import AHEAD, ahead, in_threads, processors, share_processors, shares
 
 
-@pytest.mark.parametrize("processors", [None, 1, 2, 5])
-def test_results_keep_their_order(processors: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_results_keep_their_order(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "processors", lambda: count)
     assert in_threads(lambda x: x * x, range(7)) == [x * x for x in range(7)]
     assert list(ahead(lambda x: x * x, range(7))) == [x * x for x in range(7)]
     assert list(ahead(lambda x: x, [])) == in_threads(lambda x: x, []) == []
@@ -33,8 +34,10 @@ def test_the_first_error_in_order_is_raised() -> None:
     assert got == [0, 1, 2]
 
 
-def test_ahead_does_not_run_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+@pytest.mark.parametrize("count", [1, 2, 64])
+def test_ahead_does_not_run_away(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are large: no more of them at a time on a large machine."""
+    monkeypatch.setattr(threads, "processors", lambda: count)
     asked: list[int] = []
     caller = threading.get_ident()
 
@@ -45,13 +48,37 @@ def test_ahead_does_not_run_away(monkeypatch: pytest.MonkeyPatch) -> None:
             yield i
 
     assert next(ahead(lambda x: x, items())) == 0  # type: ignore[arg-type]
-    assert len(asked) == 5
+    assert len(asked) == AHEAD + 1
 
 
-@pytest.mark.parametrize("processors", [None, 1, 3])
-def test_shares_cover_everything_once(processors: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+def test_who_stops_half_way_does_not_wait_for_what_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "processors", lambda: 1)
+    begun: list[int] = []
+
+    def slow(x: int) -> int:
+        begun.append(x)
+        time.sleep(0.01)
+        return x
+
+    for one in ahead(slow, range(100)):
+        assert one == 0
+        break
+    assert len(begun) < AHEAD + 1
+
+
+def test_processes_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_processes", 1)
+    alone = processors()
+    share_processors(2)
+    assert processors() == max(1, alone // 2)
+    share_processors(10_000)
+    assert processors() == 1
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_shares_cover_everything_once(processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "processors", lambda: processes)
     for count in (0, 1, 2, 10):
         cut = shares(count)
         assert [i for start, end in cut for i in range(start, end)] == list(range(count))
-        assert len(cut) == (processors or 1)
+        assert len(cut) == processes

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
+from gscodec.base import threads
 from gscodec.codec.decoder import decode_segment
 from gscodec.codec.encoder import Tools, encode_tracks, quantise_tracks, write_segment
 from gscodec.codec.model.steps import sensitive_steps
@@ -43,9 +42,9 @@ def test_slots_at_one_place_keep_their_classes_precision() -> None:
 
 
 def test_the_same_bytes_from_any_number_of_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    tracks = make_tracks_of(make_frames(500, 5, 1))
     payloads = set()
     for processors in (1, 2, 5):
-        monkeypatch.setattr(os, "cpu_count", lambda n=processors: n)
+        monkeypatch.setattr(threads, "processors", lambda n=processors: n)
+        tracks = make_tracks_of(make_frames(500, 5, 1))
         payloads.add(encode_tracks(tracks, sensitive_steps(tracks, 0.2), tools=Tools(video=False)).payload)
     assert len(payloads) == 1

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,3 +206,37 @@ def test_a_camera_survives_being_written_down() -> None:
     again = Camera.from_dict(json.loads(json.dumps(camera.to_dict())))
     for name in Camera.__slots__:
         assert np.array_equal(getattr(again, name), getattr(camera, name)), name
+
+
+def test_drawn_alone_or_by_numbas_threads_it_is_one_picture_and_a_huge_gaussian_is_everywhere() -> None:
+    splats = splats_of(scene(40, 3, spread=1.0))
+    camera = look_at(np.array([2.0, 0.5, 0.3]), np.zeros(3), np.array([0.0, 1, 0]), 0.9, 70)
+    for alone, together in zip(rasterize(splats, camera, alone=True), rasterize(splats, camera), strict=True):
+        np.testing.assert_array_equal(alone, together)
+    huge = scene(1)
+    huge["scales"][:] = 1e22  # its conic is zero in float32
+    _, alpha = rasterize(splats_of(huge), camera)
+    np.testing.assert_allclose(alpha, huge["opacities"][0], rtol=1e-3)
+
+
+def test_the_cache_on_disk_keeps_the_two_ways_to_draw_apart(tmp_path: Path) -> None:
+    """numba's `workqueue` ends the process where two threads enter its own threads: none may, whatever ran before."""
+    code = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from gscodec.render.cameras import look_at
+from gscodec.render.rasterize import rasterize
+from gscodec.splats.sample import make_sample
+splats = make_sample(1, 200)[0]
+camera = look_at(np.array([2.0, 0.5, 0.3]), np.zeros(3), np.array([0.0, 1, 0]), 0.9, 64)
+if sys.argv[1] == "together":
+    rasterize(splats, camera)
+else:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: rasterize(splats, camera, alone=True), range(40)))
+"""
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_THREADING_LAYER": "workqueue"}
+    for way in ("together", "alone"):
+        done = subprocess.run([sys.executable, "-c", code, way], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ def test_spans_hold_the_pixels_of_an_ellipse(seed: int) -> None:
     turn = rng.uniform(0, np.pi)
     axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * spread
     (xx, xy), (_, yy) = np.linalg.inv(axes @ axes.T)
-    mx, my = rng.uniform(-40, 60, 2)
+    mx, my = rng.uniform(0, TILE, 2) if seed % 2 else rng.uniform(-40, 60, 2)
     opacity = rng.uniform(MIN_ALPHA, 1)
     x, y = np.meshgrid(np.arange(TILE), np.arange(TILE))
     dx, dy = mx - (x + 0.5), my - (y + 0.5)
@@ -28,3 +28,26 @@ def test_spans_hold_the_pixels_of_an_ellipse(seed: int) -> None:
         held[row, start:end] = True
     assert held[opacity * np.exp(-exponent) >= MIN_ALPHA].all()
     assert not held[exponent > np.log(opacity / MIN_ALPHA) + 2 * SLACK].any()
+
+
+@pytest.mark.parametrize(
+    ("conic", "mean"),
+    [
+        ((0.0, 0.0, 0.0), (8.0, 8.0)),
+        ((1.0, 2.0, 1.0), (8.0, 8.0)),
+        ((np.nan, np.nan, np.nan), (8.0, 8.0)),
+        ((1.0, 0.0, 1.0), (np.inf, 8.0)),
+        ((1.0, 0.0, 1.0), (8.0, -np.inf)),
+        ((1.0, 0.0, 1.0), (np.nan, np.nan)),
+    ],
+)
+def test_what_is_no_ellipse_stays_within_the_tile(
+    conic: tuple[float, float, float], mean: tuple[float, float]
+) -> None:
+    first, last = rows_of(mean[1], *conic, reach_of(0.5), 0, TILE)
+    assert 0 <= first <= last <= TILE
+    for row in range(TILE):
+        start, end = span_of(*mean, *conic, reach_of(0.5), row, 0, TILE)
+        assert 0 <= start <= end <= TILE
+    if conic == (0.0, 0.0, 0.0):  # it is everywhere
+        assert (first, last, start, end) == (0, TILE, 0, TILE)
