@@ -42,11 +42,9 @@ VIEWS, VIEW_SIZE = 12, 256  # as the encoder's preset `fast`
 NEAREST = 4
 PER_MSE = 6.0  # of the photometric loss, for each of mean squared error: at errors of 0.05
 MOVING = 0.5  # coefficients of a slot that a following frame pays for, of some dozen
-OVERFIT = 4.0  # as much of what a key frame's training views gain is not seen elsewhere: bits are dearer
-KEY_FROM = 0.4  # share of the key frame's iterations after which its base is made for the codec
-PRICE_AT = tuple(n / 20 for n in range(8, 16))  # shares of them after which some slots go, or move
+KEY_FROM = 0.6  # share of the key frame's iterations after which its base is made for the codec
+PRICE_AT = (0.6, 0.65, 0.7, 0.75)  # shares of them after which some slots go
 AT_A_TIME = 1 / 3  # of these slots
-ALONE = 0.4  # of its bits' worth, that a slot must show alone; together they show more
 OTHER_BITS = 25.0  # of a slot, beside its base's: its place, and what changes over a GOP
 KEY_GRID = 0.25  # of the multiplier of bits, for each step that a base differs from its neighbours
 
@@ -279,7 +277,7 @@ class KeyCalm:
         steps, rate, neighbours = self._known
         with torch.no_grad():
             slot_bits = base_bits(gaussians, neighbours, steps) + OTHER_BITS
-        dear = steps.shows < ALONE * rate * slot_bits / (len(slot_bits) * steps.frames)
+        dear = steps.shows < rate * slot_bits / (len(slot_bits) * steps.frames)
         drawn = torch.rand(len(dear), generator=generator) < AT_A_TIME
         keep = ~(dear & drawn.to(dear.device))
         return keep if bool(keep.any()) else None
@@ -302,7 +300,7 @@ class KeyCalm:
         if self._known is None:
             return cost
         steps, rate, neighbours = self._known
-        a_bit = OVERFIT * PER_MSE * rate / self._frames
+        a_bit = PER_MSE * rate / self._frames
         if "entropy" in self._losses:
             cost = cost + a_bit * base_bits(gaussians, neighbours, steps).mean()
         if "grid" in self._losses:

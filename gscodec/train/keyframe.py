@@ -240,7 +240,9 @@ def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss, c
     """One step of descent and what comes with it; returns the photometric loss."""
     leaves, adam, before = state.leaves, state.adam, state.done / settings.key_iterations
     if calm and (keep := calm.worth(_gaussians(leaves), before, state.generator)) is not None:
-        _let_go(leaves, adam, keep, before, calm)
+        rows = torch.nonzero(keep)[:, 0]
+        take(leaves, adam, rows)
+        calm.taken(_gaussians(leaves), rows)
     gaussians, colours = _gaussians(leaves), _colours(leaves, picture_loss.capture)
     picture_loss.colours = colours
     rate = RATES["means"] * MEANS_LAST**before * math.sqrt(settings.views_per_step)
@@ -275,17 +277,6 @@ def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss, c
             _clear_cameras(_gaussians(leaves), picture_loss.capture, picture_loss.frame)
         relocate(_gaussians(leaves), adam, state.generator)
     return float(seen.detach())
-
-
-def _let_go(leaves: Leaves, adam: torch.optim.Adam, keep: torch.Tensor, before: float, calm: KeyCalm) -> None:
-    """While slots come, those that are not worth their bits are dead: they show more elsewhere. Later they go."""
-    if before < PRUNE_AT:
-        with torch.no_grad():
-            leaves["logits"][~keep] = GONE
-        return
-    rows = torch.nonzero(keep)[:, 0]
-    take(leaves, adam, rows)
-    calm.taken(_gaussians(leaves), rows)
 
 
 def _clear_cameras(gaussians: Gaussians, capture: Capture, frame: int) -> None:

@@ -135,7 +135,7 @@ def test_slots_that_are_not_worth_their_bits_go_a_few_at_a_time(scene) -> None: 
     left = Gaussians(*(tensor[rows] for tensor in faint.tensors().values()))
     calm.taken(left, rows)
     calm._losses = ("entropy", "grid")
-    assert float(calm.cost(left.trainable())) > 0  # in the steps of what is left
+    assert float(calm.cost(left.fixed())) > 0  # in the steps of what is left
     calm._losses = ("price",)
     other = KeyCalm(("price",), capture, "classic", FRAMES, QUALITY)
     assert torch.equal(other.worth(faint, PRICE_AT[0], again), keep)  # type: ignore[arg-type]
