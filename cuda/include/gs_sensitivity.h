@@ -1,4 +1,4 @@
-// Sums of the sensitivity pass: the arithmetic of gscodec/render/sensitivity.py `_accumulate`, in double.
+// Sums of the sensitivity pass: the arithmetic of gscodec/render/moments.py `_accumulate`, in double.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-"""numba's njit with a cache that works on read-only installs too."""
+"""numba's njit with a cache that works on read-only installs too; kernels let Python's other threads run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["njit"]
 
 def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """`numba.njit` with the on-disk cache, where there is a place for it; usable with or without arguments."""
+    options = {"nogil": True} | options
 
     def compile_lazily(f: Callable[..., Any]) -> Any:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -206,25 +206,35 @@ def _peer_curve(bench: Bench, label: str) -> Curve:
 
 
 def _still(bench: Bench, options: RdOptions) -> Still:
-    """Each peer once, and ours bracketed about each peer's PSNR; without Node only ours at the default."""
+    """Each peer once, and ours with and without hidden Gaussians bracketed about each peer's PSNR; without Node only
+    ours at the default."""
     kinds = ("SPZ",) if bench.name in plan.STATIC_SHIPPED else ("SPZ", "SOG")
     try:
         peers = {kind: bench.static(kind) for kind in kinds} if options.peers else {}
     except MissingDependency as error:
         _say(f"{bench.name}: peers left out: {error}")
         peers = {}
+    kept, dropped = (_about(bench, peers, drop) for drop in (False, True))
+    packed = options.data or Path(os.environ.get(DATA_ENV, ""))
+    shipped = shipped_bytes(packed / "packed", bench.name) if bench.name in plan.STATIC_SHIPPED else None
+    return Still(bench.slots, kept or [_our_still(bench, DEFAULT_QUALITY)], peers, shipped, dropped)
+
+
+def _about(bench: Bench, peers: Mapping[str, Point], drop: bool) -> list[Point]:
+    """Our points about each peer's PSNR; none without peers."""
 
     def ours(quality: float) -> Point:
-        return bench.ours(EncodeSettings(quality=quality, payload="compact"))
+        return _our_still(bench, quality, drop)
 
     points: list[Point] = []
     for peer in peers.values():
         known = points or [ours(plan.QUALITY_KNOB.clamp(quality_for(peer.psnr)))]
         points = bracket(ours, plan.QUALITY_KNOB, known, peer.psnr)
-    points = points or [ours(DEFAULT_QUALITY)]
-    packed = options.data or Path(os.environ.get(DATA_ENV, ""))
-    shipped = shipped_bytes(packed / "packed", bench.name) if bench.name in plan.STATIC_SHIPPED else None
-    return Still(bench.slots, points, peers, shipped)
+    return points
+
+
+def _our_still(bench: Bench, quality: float, drop: bool = False) -> Point:
+    return bench.ours(EncodeSettings(quality=quality, payload="compact", drop_hidden=drop))
 
 
 def _folder(name: str, options: RdOptions) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gscodec.base.errors import Misuse
 from gscodec.bench import plan
 from gscodec.bench.bdrate import bd_rate
-from gscodec.bench.curve import Point, rate_at
+from gscodec.bench.curve import Point, Rate, rate_at
 from gscodec.bench.tables import markdown_table
 from gscodec.codec.settings import DEFAULT_QUALITY
 
@@ -183,9 +183,9 @@ def _stills(results: Results) -> str:
     rows = [row for name, still in results.stills.items() for row in _still_rows(name, still)]
     return _table(
         "### Static scenes: bytes a Gaussian at the peer's PSNR\n\nPeers written and read back by splat-transform; "
-        "ours is `compact`, interpolated in log rate at exactly the peer's PSNR. playbot was decoded from a SOG, "
-        "whose shipped bytes stand here.",
-        ["", "Gaussians", "peer", "dB", "ours", "ours to peer", "must reach"],
+        "ours is `compact`, interpolated in log rate at exactly the peer's PSNR; beside it with `--drop-hidden`, over "
+        "all Gaussians of the scene. playbot was decoded from a SOG, whose shipped bytes stand here.",
+        ["", "Gaussians", "peer", "dB", "ours", "ours to peer", "must reach", "hidden dropped", "saves"],
         rows,
     )
 
@@ -195,19 +195,31 @@ def _still_rows(name: str, still: Still) -> list[list[str]]:
     rows = []
     for kind, peer in still.peers.items():
         rate = rate_at(still.ours, peer.psnr)
-        mine = f"{1000 * rate.kb / still.slots:.2f}" + (" e" if rate.extrapolated else "")
         rows.append(
-            [f"{name}, {kind}", slots, f"{1000 * peer.kb / still.slots:.2f}", f"{peer.psnr:.2f}", mine,
-             f"{rate.kb / peer.kb:.2f}", plan.STATIC_GOALS.get((name, kind), "")]
+            [f"{name}, {kind}", slots, f"{1000 * peer.kb / still.slots:.2f}", f"{peer.psnr:.2f}", _each(rate, still),
+             f"{rate.kb / peer.kb:.2f}", plan.STATIC_GOALS.get((name, kind), ""), *_dropped(still, peer.psnr)]
         )  # fmt: skip
     if still.shipped is not None:
-        rows.append([f"{name}, SOG as shipped", slots, f"{still.shipped / still.slots:.2f}", "", "", "", ""])
+        shipped = f"{still.shipped / still.slots:.2f}"
+        rows.append([f"{name}, SOG as shipped", slots, shipped, "", "", "", "", "", ""])
     if not still.peers:
         p = still.ours[0]
-        rows.append(
-            [f"{name}, no peer", slots, "", f"{p.psnr:.2f}", f"{1000 * p.kb / still.slots:.2f}", "", ""]
-        )
+        each = f"{1000 * p.kb / still.slots:.2f}"
+        rows.append([f"{name}, no peer", slots, "", f"{p.psnr:.2f}", each, "", "", "", ""])
     return rows
+
+
+def _each(rate: Rate, still: Still) -> str:
+    """Bytes a Gaussian of the scene."""
+    return f"{1000 * rate.kb / still.slots:.2f}" + (" e" if rate.extrapolated else "")
+
+
+def _dropped(still: Still, psnr: float) -> list[str]:
+    """Bytes a Gaussian without hidden ones, and what that saves."""
+    if not still.dropped:
+        return ["", ""]
+    rate = rate_at(still.dropped, psnr)
+    return [_each(rate, still), f"{100 * (1 - rate.kb / rate_at(still.ours, psnr).kb):.1f} %"]
 
 
 def _loop(results: Results) -> str:
@@ -243,22 +255,23 @@ def _tools(results: Results) -> str:
     for tool in plan.TOOLS:
         changes = {n: _change(results, n, tool.name) for n in names if (n, tool.name) in results.tools}
         if changes:
-            verdict = "" if max(changes.values()) >= SMALL_GAIN else "under 1 %"
-            rows.append(
-                [tool.name, *(f"{changes[n]:+.1f} %" if n in changes else "" for n in names), verdict]
-            )
+            verdict = "" if max(percent for percent, _ in changes.values()) >= SMALL_GAIN else "under 1 %"
+            cells = [f"{changes[n][0]:+.1f} %{changes[n][1]}" if n in changes else "" for n in names]
+            rows.append([tool.name, *cells, verdict])
     return _table(
         "### Each tool switched off: bytes at equal PSNR, `compact` near 40 dB\n\nPlus: bytes that the tool saves. "
-        "Static scenes: near a peer's PSNR. Against the full codec's curve at the PSNR that the encode without the tool reached.",
+        "Static scenes: near a peer's PSNR. Against the full codec's curve at the PSNR that the encode without the tool reached; "
+        "e: beyond that curve's ends.",
         ["switched off", *names, ""],
         rows,
     )
 
 
-def _change(results: Results, name: str, tool: str) -> float:
-    """Percent of bytes more without the tool."""
+def _change(results: Results, name: str, tool: str) -> tuple[float, str]:
+    """Percent of bytes more without the tool, and " e" where the full codec's curve had to be extrapolated."""
     point = results.tools[name, tool]
-    return 100 * (point.kb / rate_at(results.full(name), point.psnr).kb - 1)
+    full = rate_at(results.full(name), point.psnr)
+    return 100 * (point.kb / full.kb - 1), " e" if full.extrapolated else ""
 
 
 def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

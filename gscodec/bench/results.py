@@ -20,12 +20,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A static scene: ours, and each peer's point. `shipped`: bytes of the SOG that the scene was decoded from."""
+    """A static scene: ours, and each peer's point. `dropped`: ours without hidden Gaussians, none where there is no
+    peer to compare at; `shipped`: bytes of the SOG that the scene was decoded from."""
 
     slots: int
     ours: list[Point]
     peers: dict[str, Point]
     shipped: int | None = None
+    dropped: list[Point] = field(default_factory=list)
 
 
 @dataclass(slots=True)

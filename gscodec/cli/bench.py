@@ -56,11 +56,11 @@ def run(args: argparse.Namespace) -> int:
     if args.kind == "speed":
         from gscodec.bench.speed import SpeedOptions, run_speed
 
-        return run_speed(SpeedOptions(**_given({**shared, "output": args.output})))
+        return run_speed(SpeedOptions(**_page({**shared, "output": args.output}, {"sequences"})))
     if args.kind == "decode":
         from gscodec.bench.decode import DecodeOptions, run_decode
 
-        return run_decode(DecodeOptions(**_given({**shared, "output": args.output})))
+        return run_decode(DecodeOptions(**_page({**shared, "output": args.output}, {"sequences"})))
     from gscodec.bench.rd import RdOptions, run_rd
 
     options = {
@@ -73,10 +73,8 @@ def run(args: argparse.Namespace) -> int:
         "cache": args.cache,
         "output": args.output,
     }
-    given = _given(options)
-    if "output" not in given and (given.keys() & {"sequences", "scenes", "tools"} or args.no_peers):
-        given["output"] = None  # half a table does not replace a whole one
-    return run_rd(RdOptions(**given))
+    selecting = {"sequences", "scenes", "tools"} | ({"peers"} if args.no_peers else set())
+    return run_rd(RdOptions(**_page(options, selecting)))
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -86,14 +84,19 @@ def _train(args: argparse.Namespace) -> int:
         "data": args.data, "parts": _some(args.only), "captures": _some(args.captures), "device": args.device,
         "cache": args.cache, "json": args.json, "output": args.output,
     }  # fmt: skip
-    given = _given(options)
-    if "output" not in given and given.keys() & {"parts", "captures"}:
-        given["output"] = None  # half a table does not replace a whole one
-    return run_train(TrainBenchOptions(**given))
+    return run_train(TrainBenchOptions(**_page(options, {"parts", "captures"})))
 
 
 def _some(names: list[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
+
+
+def _page(options: dict[str, Any], selecting: set[str]) -> dict[str, Any]:
+    """Those that were given; where one of `selecting` was, and no page, none: half a table does not replace a whole one."""
+    given = _given(options)
+    if "output" not in given and given.keys() & selecting:
+        given["output"] = None
+    return given
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from gscodec.base.errors import MissingDependency, Misuse
 from gscodec.cli.common import add_json, note, print_json, refuse_existing
 from gscodec.cli.decode import frame_range, refuse_other_files, write_folder
 from gscodec.codec.settings import DEFAULT_QUALITY, EncodeSettings
-from gscodec.train.settings import CODEC_LOSSES, KERNELS, PRESETS, TrainSettings, preset
+from gscodec.train.settings import CODEC_LOSSES, KERNELS, PRESETS, preset
 
 if TYPE_CHECKING:
     from gscodec.train.pipeline import TrainedSequence
+    from gscodec.train.plan import Plan
 
 
 def add(commands: Any) -> None:
@@ -65,6 +67,13 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
     p.add_argument("--hold-out", type=int, metavar="N", help="every N-th view is kept for measuring")
+    p.add_argument(
+        "--gop",
+        type=int,
+        metavar="N",
+        help="frames that are trained one after the other (default: as many as a base of the stream lasts)",
+    )
+    p.add_argument("--workers", type=int, default=1, metavar="N", help="GOPs trained and encoded in parallel")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument(
@@ -92,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         args.preset, gaussians=args.gaussians, sh_degree=args.sh_degree, kernel=args.kernel, device=args.device,
         seed=args.seed, views_per_step=args.views_per_step, prune=args.prune, mask_weight=args.mask_weight,
         camera_colours=args.camera_colours, preview_every=args.preview_every,
-        distil_from=args.distil_from, codec=args.codec_losses, quality=args.quality,
+        distil_from=args.distil_from, codec=args.codec_losses, quality=args.quality, gop=args.gop,
     )  # fmt: skip
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)
@@ -101,32 +110,39 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse("no player draws the analytic kernel yet: write a folder of PLY", field="--kernel")
     if to_folder:
         refuse_other_files(out)
-    encode = EncodeSettings(quality=args.quality, preset=args.preset, seed=args.seed)
+    encode = EncodeSettings(quality=args.quality, preset=args.preset, seed=args.seed, workers=args.workers)
     _need(args.device)
     from gscodec.base.progress import Progress
     from gscodec.train.captures import open_capture
     from gscodec.train.pipeline import train_sequence
+    from gscodec.train.plan import make_plan
 
     started = time.monotonic()
-    capture = open_capture(args.capture, downscale=args.downscale, hold_out=args.hold_out)
+    reopen = partial(open_capture, args.capture, downscale=args.downscale, hold_out=args.hold_out)
+    capture = reopen()
     for line in capture.warnings:
         note(line)
     frames = frame_range(args.frames, capture.n_frames)
     work = args.work or out.with_name(out.name + ".work")
-    steps = settings.steps(following=False) + (len(frames) - 1) * settings.steps(following=True)
-    with Progress("train", steps, unit="steps", quiet=args.json) as progress:
-        sequence = train_sequence(capture, work, settings, frames, progress.advance)
-    document = _report(sequence) | {"file": str(out), "seconds_training": time.monotonic() - started}
+    plan = make_plan(capture.fps, settings.gop, frames)
+    with Progress("train", plan.steps(settings), unit="steps", quiet=args.json) as progress:
+        sequence = train_sequence(
+            capture, work, settings, frames, progress.advance, workers=args.workers, reopen=reopen
+        )
+    seconds = time.monotonic() - started
+    document = _report(sequence, plan) | {"file": str(out), "seconds_training": seconds}
     if to_folder:
         write_folder(out, zip(frames, sequence, strict=True), sequence[0].up, sequence.fps, lambda: None)
     else:
-        document |= _encode(sequence, out, settings, encode, args.json)
+        document |= _encode(sequence, out, plan, encode, args.json)
     if args.json:
         print_json(document)
         return 0
     line = f"{out}: {len(sequence)} frames of {document['gaussians']} Gaussians"
     if "psnr" in document:
         line += f", held out {document['psnr']['mean']:.2f} dB (worst frame {document['psnr']['worst']:.2f})"
+    if "difference" in document.get("temporal", {}):
+        line += f", temporal {document['temporal']['difference']:+.2f} dB across GOP borders"
     if "bytes_per_frame" in document:
         line += f", {document['bytes_per_frame'] / 1000:.2f} KB a frame"
         if "psnr_decoded" in document:
@@ -135,13 +151,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _report(sequence: TrainedSequence) -> dict[str, Any]:
+def _report(sequence: TrainedSequence, plan: Plan) -> dict[str, Any]:
     return {
         "frames": len(sequence),
         "gaussians": len(sequence[0].means),
+        "gops": len(plan.starts),
         "still": sequence.still_share(),
         **_scores(sequence, sequence, "psnr"),
+        **_temporal(sequence, sequence, plan, "temporal"),
     }
+
+
+def _temporal(sequence: TrainedSequence, shown: Any, plan: Plan, name: str) -> dict[str, Any]:
+    """The temporal measure inside and across GOPs; nothing where there is one GOP or no view is held out."""
+    from gscodec.train.seams import measure_seams
+
+    if len(plan.starts) == 1 or not sequence.capture.test_views:
+        return {}
+    kernel = sequence.settings.kernel
+    return {name: measure_seams(sequence.capture, plan.frames, shown, plan.starts, kernel).to_json()}
 
 
 def _scores(sequence: TrainedSequence, shown: Any, name: str) -> dict[str, Any]:
@@ -159,12 +187,14 @@ def _scores(sequence: TrainedSequence, shown: Any, name: str) -> dict[str, Any]:
 
 
 def _encode(
-    sequence: TrainedSequence, out: Path, settings: TrainSettings, encode: EncodeSettings, quiet: bool
+    sequence: TrainedSequence, out: Path, plan: Plan, encode: EncodeSettings, quiet: bool
 ) -> dict[str, Any]:
     from gscodec.base.progress import Progress
     from gscodec.codec.pipeline import decode_file, encode_sequence
 
-    encode = replace(encode, kernel=settings.kernel, fps=sequence.fps, up=sequence[0].up)
+    encode = replace(
+        encode, kernel=sequence.settings.kernel, gop=plan.spread, fps=sequence.fps, up=sequence[0].up
+    )
     with Progress("encode", len(sequence), quiet=quiet) as progress:
         report = encode_sequence(
             sequence, out, encode, zone=sequence.capture.zone(), progress=progress.advance
@@ -173,4 +203,5 @@ def _encode(
         "bytes": report.bytes,
         "bytes_per_frame": report.bytes / report.frames,
         **_scores(sequence, decode_file(out), "psnr_decoded"),
+        **_temporal(sequence, decode_file(out), plan, "temporal_decoded"),
     }

@@ -1,21 +1,17 @@
-"""Temporal bases, side information and coefficients of a GOP (SEGMENT.md 5.7 to 5.9), closed loop."""
+"""Temporal bases and coefficients of a GOP (SEGMENT.md 5.7 to 5.9), closed loop: from tracks to integers."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from gscodec.base.jit import njit
+from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
-from gscodec.codec.entropy.coder import Coder
-from gscodec.codec.entropy.planes import (
-    code_coefficients,
-    code_numbers,
-    code_overflow,
-)
 from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
 from gscodec.codec.model.channels import (
-    GROUP_NAMES,
     GROUPS,
     OPACITY,
     POSITION,
@@ -23,61 +19,90 @@ from gscodec.codec.model.channels import (
     SCALE,
     channel_groups,
     channels_of,
-    previous_channel,
 )
 from gscodec.codec.model.parts import canonical_tracks
-from gscodec.codec.planes import (
-    COEF_COEF,
-    COEF_LAST,
-    COEF_OVERFLOW,
-    SIDE_BASIS,
-    SIDE_COUNT,
-    SIDE_LINEAR,
-    SIDE_TRANSLATION,
-    coefficient_coder,
-    side_coder,
-)
-from gscodec.codec.segment import (
-    BASIS_DCT,
-    BASIS_EXPLICIT,
-    MODE_CODED,
-    MODE_VIDEO,
-    MODE_ZERO,
-)
+from gscodec.codec.model.quantise import quantise_coefficients
+from gscodec.codec.segment import BASIS_DCT, BASIS_NONE, MODE_CODED, MODE_VIDEO, MODE_ZERO
 from gscodec.codec.writing import Writer, canonical_quats, refinement
 
-__all__ = ["write_side_and_coefficients"]
+__all__ = ["quantise_coefficient_planes"]
 
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
 SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
 
 
-def write_side_and_coefficients(w: Writer) -> None:
-    m, planes = w.model, w.planes
-    explicit: list[np.ndarray] = []
-    coefs: list[np.ndarray] = []  # by channel (N, K_g) float64 in units of coef_unit
-    for g in range(GROUPS):
+@dataclass
+class _Group:
+    """What a group's planes came to; `wanted`: by channel (N, K) float64 in units of coef_unit, for the video."""
+
+    kind: int
+    basis: np.ndarray  # (K, T)
+    explicit: np.ndarray  # integers of an explicit basis
+    finer: list[int] = field(default_factory=list)  # by channel, as the following
+    modes: list[list[int]] = field(default_factory=list)
+    beta: list[list[int]] = field(default_factory=list)
+    wanted: list[np.ndarray] = field(default_factory=list)
+    q: list[np.ndarray] = field(default_factory=list)
+    r: list[np.ndarray] = field(default_factory=list)
+    last: list[np.ndarray] = field(default_factory=list)
+
+
+def quantise_coefficient_planes(w: Writer) -> None:
+    m, planes, residuals = w.model, w.planes, w.residuals
+    # Groups don't depend on each other; the largest, SH, comes first.
+    done = in_threads(lambda g: _quantise_group(w, g), reversed(range(GROUPS)))[::-1]
+    for g, one in enumerate(done):
         channels = list(channels_of(g, m.sh_degree))
-        if not channels:
-            planes.bases.append(np.zeros((0, m.frames)))
-            explicit.append(np.zeros((0, m.frames), np.int64))
-            continue
-        series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
-        finer = [refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
-        m.coef_unit[channels] /= np.array(finer, np.float32)
-        series *= np.array(finer)[:, None, None]
-        step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
-        kind, basis, integers = choose_basis(
+        m.coef_unit[channels] /= np.array(one.finer, np.float32)
+        m.basis_kind[g], m.basis_count[g] = one.kind, one.basis.shape[0]
+        m.mode += one.modes
+        m.beta += one.beta
+        planes.bases.append(one.basis)
+        planes.coded += one.r
+        residuals.explicit.append(one.explicit)
+        residuals.coefs += one.q
+        residuals.lasts += one.last
+    if m.video_planes():
+        _make_video(w, [plane for one in done for plane in one.wanted])
+
+
+def _quantise_group(w: Writer, g: int) -> _Group:
+    m, planes, nb = w.model, w.planes, w.nb
+    channels = list(channels_of(g, m.sh_degree))
+    if not channels:
+        return _Group(BASIS_NONE, np.zeros((0, m.frames)), np.zeros((0, m.frames), np.int64))
+    series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
+    finer = [refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
+    series *= np.array(finer)[:, None, None]
+    step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
+    out = _Group(
+        *choose_basis(
             (series / step[:, :, None]).reshape(-1, m.frames),
             shared=m.shared,
             explicit="KLT" not in w.tools.without,
-        )
-        m.basis_kind[g], m.basis_count[g] = kind, basis.shape[0]
-        planes.bases.append(basis)
-        explicit.append(integers)
-        coefs += list(project(series, basis)) if len(basis) else [np.zeros((m.slots, 0))] * len(channels)
-    _write_side(w, explicit)
-    _write_coefficients(w, coefs)
+        ),
+        finer,
+    )
+    for c, one, steps in zip(channels, series, step, strict=True):
+        wanted = project(one, out.basis) if len(out.basis) else np.zeros((m.slots, 0))
+        modes = _plane_modes(w, g, wanted, steps)
+        coded = [j for j, mode in enumerate(modes) if mode == MODE_CODED]
+        target = np.ascontiguousarray(wanted[:, coded])
+        q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
+        last, beta = np.zeros(m.slots, np.int64), np.zeros(len(coded), np.int64)
+        if coded:
+            if "neighbour prediction" not in w.tools.without:
+                beta = np.clip(np.round(32 * _neighbour_fit(*nb[:4], target)), 0, 32).astype(np.int64)
+            quantise_coefficients(
+                *nb[:4], planes.step_classes(c, g), beta, _rounding(w, out.kind, coded), target, q, r, last
+            )
+        out.modes.append(modes)
+        out.beta.append([int(v) for v in beta])
+        out.wanted.append(wanted)
+        out.q.append(q)
+        out.r.append(r)
+        out.last.append(last)
+    return out
 
 
 def _series(w: Writer, g: int) -> np.ndarray:
@@ -112,41 +137,35 @@ def _series(w: Writer, g: int) -> np.ndarray:
     return np.transpose(colours - base[list(channels)].T[None], (2, 1, 0))
 
 
-def _write_side(w: Writer, explicit: list[np.ndarray]) -> None:
-    m, planes = w.model, w.planes
-    coder = side_coder(None, sum(e.size for e in explicit) + planes.part_series.size)
-    for g in range(GROUPS):
-        if m.basis_kind[g] == BASIS_EXPLICIT:
-            code_numbers(*coder.args, SIDE_BASIS, True, explicit[g].reshape(-1))
-    since = w.note("bases", coder, 0)
-    for p in range(m.parts):
-        for e in range(12):
-            unit = m.part_unit[1 if e % 4 == 3 else 0]
-            values = np.round(planes.part_series[p, e] / unit).astype(np.int64)
-            values = values[: np.flatnonzero(values)[-1] + 1] if values.any() else values[:0]
-            code_numbers(*coder.args, SIDE_COUNT, False, np.array([values.size]))
-            code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)
-    w.note("part motion", coder, since)
-    w.sections["side"] = coder.finish()
-
-
 VIDEO_GROUPS = (POSITION, ROTATION)  # dense, noisy planes; the context coder does the sparse ones better
 VIDEO_MEAN = 0.15  # mean magnitude, in steps, above which a plane is dense
 VIDEO_OVERFLOW = 0.004  # share of slots that may not fit the levels
 
 
-def _plane_modes(w: Writer, coefs: list[np.ndarray]) -> None:
-    m = w.model
-    limit = 104.0 / w.tools.gain
-    for c, g in enumerate(channel_groups(m.sh_degree)):
-        steps = np.abs(coefs[c]) / (2.0 ** w.planes.step_classes(c, g))[:, None]
-        modes = []
-        for j in range(coefs[c].shape[1]):
-            dense = w.tools.video and g in VIDEO_GROUPS and steps[:, j].mean() > VIDEO_MEAN
-            fits = (steps[:, j] > limit).mean() <= VIDEO_OVERFLOW
-            some = bool((steps[:, j] > 1 - COEF_ROUNDING).any())
-            modes.append(MODE_VIDEO if dense and fits else MODE_CODED if some else MODE_ZERO)
-        m.mode.append(modes)
+def _plane_modes(w: Writer, g: int, wanted: np.ndarray, steps: np.ndarray) -> list[int]:
+    """The mode of each of a channel's planes (N, K); steps (N,)."""
+    may_be_video = w.tools.video and g in VIDEO_GROUPS
+    modes = []
+    for most, mean, unfit in _magnitudes(wanted, steps, 104.0 / w.tools.gain):
+        if may_be_video and mean > VIDEO_MEAN and unfit <= VIDEO_OVERFLOW:
+            modes.append(MODE_VIDEO)
+        else:
+            modes.append(MODE_CODED if most > 1 - COEF_ROUNDING else MODE_ZERO)
+    return modes
+
+
+@njit
+def _magnitudes(values, steps, limit):
+    """(K, 3) of each column of values (N, K), in steps (N,): greatest magnitude, mean, share above the limit."""
+    n, k = values.shape
+    out = np.zeros((k, 3))
+    for i in range(n):
+        for j in range(k):
+            size = abs(values[i, j]) / steps[i]
+            out[j, 0] = max(out[j, 0], size)
+            out[j, 1] += size / n
+            out[j, 2] += (size > limit) / n
+    return out
 
 
 @njit
@@ -167,54 +186,15 @@ def _neighbour_fit(index, weight, count, total, y):
     return num / np.maximum(den, 1e-30)
 
 
-def _rounding(w: Writer, c: int, g: int) -> np.ndarray:
-    """Rounding offsets of a channel's coded planes."""
-    m = w.model
+def _rounding(w: Writer, kind: int, coded: list[int]) -> np.ndarray:
+    """Rounding offsets of a channel's coded planes, which are the basis's rows `coded`."""
     if "dead zone" in w.tools.without:
-        return np.full(len(m.planes(c, MODE_CODED)), 0.5)
-    mean = m.shared and m.basis_kind[g] == BASIS_DCT
-    return np.array([SHARED_ROUNDING if mean and k == 1 else COEF_ROUNDING for k in m.planes(c, MODE_CODED)])
+        return np.full(len(coded), 0.5)
+    mean = w.model.shared and kind == BASIS_DCT
+    return np.array([SHARED_ROUNDING if mean and j == 0 else COEF_ROUNDING for j in coded])
 
 
-def _write_coefficients(w: Writer, coefs: list[np.ndarray]) -> None:
-    m, planes, nb = w.model, w.planes, w.nb
-    _plane_modes(w, coefs)
-    m.beta = [[] for _ in range(m.channels)]
-    planes.coded = [np.zeros((m.slots, 0), np.int64)] * m.channels
-    if not any(mode for row in m.mode for mode in row):
-        w.sections["coefficient"] = b""
-        return
-    coder = coefficient_coder(None, sum(c.size for c in coefs) + 4 * m.slots * m.channels)
-    qs: list[np.ndarray] = []
-    lasts: list[np.ndarray] = []
-    since = 0
-    for c, g in enumerate(channel_groups(m.sh_degree)):
-        target = np.ascontiguousarray(coefs[c][:, [k - 1 for k in m.planes(c, MODE_CODED)]])
-        q, r = np.zeros(target.shape, np.int64), np.zeros(target.shape, np.int64)
-        last = np.zeros(m.slots, np.int64)
-        before = previous_channel(c, g, m.sh_degree)
-        if target.shape[1]:
-            blind = "neighbour prediction" in w.tools.without
-            fit = np.zeros(target.shape[1]) if blind else _neighbour_fit(*nb[:4], target)
-            m.beta[c] = [int(v) for v in np.clip(np.round(32 * fit), 0, 32)]
-            code_coefficients(
-                *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
-                np.array(m.beta[c], np.int64), _rounding(w, c, g), target, q, r, last,
-                q[:, :0] if before is None else qs[before],
-                np.zeros(m.slots, np.int64) if before is None else lasts[before],
-            )  # fmt: skip
-            coder.check("coefficient")
-        since = w.note(f"{GROUP_NAMES[g]} coefficients", coder, since)
-        qs.append(q)
-        lasts.append(last)
-        planes.coded[c] = r
-    if m.video_planes():
-        _write_video(w, coefs, coder)
-        w.note("overflow", coder, since)
-    w.sections["coefficient"] = coder.finish()
-
-
-def _write_video(w: Writer, coefs: list[np.ndarray], coder: Coder) -> None:
+def _make_video(w: Writer, coefs: list[np.ndarray]) -> None:
     """The planes of mode 2 as H.264, decoded again, and what it got badly wrong as overflow."""
     from gscodec.codec.payloads.video import write_planes
 
@@ -225,17 +205,12 @@ def _write_video(w: Writer, coefs: list[np.ndarray], coder: Coder) -> None:
     wanted = np.stack(
         [gain * coefs[c][:, k - 1] / 2.0 ** planes.step_classes(c, groups[c]) for c, k in video]
     )
-    section, m.atlas, levels = write_planes(
+    w.video, m.atlas, levels = write_planes(
         wanted, video, m.slots, w.tools.qp, w.tools.preset, w.tools.device
     )
     extra = np.round((wanted - levels) / gain).astype(np.int64)
     extra[np.abs(wanted - levels) < 1.5 * gain] = 0  # a step and a half is the video quantiser's own business
     at = np.nonzero(extra)
-    code_numbers(*coder.args, COEF_OVERFLOW, False, np.array([at[0].size]))
-    code_overflow(
-        *coder.args, COEF_OVERFLOW + 1, len(video), m.slots, at[0].astype(np.int64), at[1].astype(np.int64), extra[at]
-    )  # fmt: skip
+    w.residuals.overflow = np.stack([at[0], at[1], extra[at]]).astype(np.int64)
     shift = np.stack([planes.step_classes(c, groups[c]) for c, _ in video])
     planes.video = (levels + gain * extra) << shift
-    w.sections["video"] = section
-    w.bytes_by["video"] = len(section)

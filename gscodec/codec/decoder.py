@@ -99,23 +99,23 @@ class Gop:
 def _stack_planes(planes: Planes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All planes that are not zero: coefs (N, J) int32, weights (J, T) = basis * unit, channel (J,)."""
     m = planes.model
-    columns, weights, channels = [], [], []
     groups = channel_groups(m.sh_degree)
-    listed = [
-        (c, k, planes.coded[c][:, j], 1.0)
-        for c in range(len(planes.coded))
-        for j, k in enumerate(m.planes(c, MODE_CODED))
-    ]
-    video = m.video_planes() if len(planes.video) else []  # none where the planes are a base alone
-    listed += [(c, k, plane, 1.0 / m.gain) for (c, k), plane in zip(video, planes.video, strict=True)]
-    for c, k, values, share in listed:
-        if values.any():
-            columns.append(values)
-            weights.append(planes.bases[groups[c]][k - 1] * (float(m.coef_unit[c]) * share))
-            channels.append(c)
-    if not columns:
+    columns, listed = [], []
+    for c, values in enumerate(planes.coded):
+        some = np.flatnonzero(values.any(axis=0))
+        columns.append(values[:, some])
+        listed += [(c, m.planes(c, MODE_CODED)[j], 1.0) for j in some]
+    for (c, k), plane in zip(
+        m.video_planes(), planes.video, strict=False
+    ):  # none where the planes are a base alone
+        if plane.any():
+            columns.append(plane[:, None])
+            listed.append((c, k, 1.0 / m.gain))
+    if not listed:
         return np.zeros((m.slots, 0), np.int32), np.zeros((0, m.frames)), np.zeros(0, np.int64)
-    return np.stack(columns, axis=1).astype(np.int32), np.stack(weights), np.array(channels, np.int64)
+    weights = [planes.bases[groups[c]][k - 1] * (float(m.coef_unit[c]) * share) for c, k, share in listed]
+    coefs = np.concatenate(columns, axis=1, dtype=np.int32, casting="same_kind")
+    return coefs, np.stack(weights), np.array([c for c, _, _ in listed], np.int64)
 
 
 def decode_base(payload: bytes, *, budget: Budget | None = None) -> Planes:

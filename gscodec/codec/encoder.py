@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from gscodec.codec.coefficients import write_side_and_coefficients
+from gscodec.base.threads import in_threads
+from gscodec.codec.coefficients import quantise_coefficient_planes
 from gscodec.codec.decoder import part_centres, part_motion
 from gscodec.codec.entropy.neighbours import cell_shift_for, find_neighbours
-from gscodec.codec.entropy.planes import (
-    code_base_plane,
-    code_classes,
-    code_labels,
-    label_base,
-)
-from gscodec.codec.entropy.positions import code_positions, partition_keys, position_coder
+from gscodec.codec.entropy.positions import partition_keys, split_axes
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import (
     BASE_ORDER,
-    GROUP_NAMES,
     OPACITY,
     POSITION,
     ROTATION,
     SCALE,
     channels_of,
-    previous_channel,
 )
+from gscodec.codec.model.quantise import decoded_positions, quantise_base
 from gscodec.codec.model.relative import relative_rotations
-from gscodec.codec.model.steps import Steps
+from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
-from gscodec.codec.planes import (
-    FEATURE_LIMIT,
-    Planes,
-    base_coder,
-    dct,
-    predicted_classes,
-)
-from gscodec.codec.segment import (
-    join_segment,
-)
-from gscodec.codec.writing import EncodedGop, Tools, Writer, canonical_quats, refinement
+from gscodec.codec.planes import FEATURE_LIMIT, Planes, dct, predicted_classes
+from gscodec.codec.sections import write_segment
+from gscodec.codec.writing import EncodedGop, Quantised, Tools, Writer, canonical_quats, refinement
 
-__all__ = ["EncodedGop", "Tools", "encode_tracks"]
+__all__ = ["EncodedGop", "Quantised", "Tools", "encode_tracks", "quantise_tracks", "write_segment"]
 
 CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene (measured: rd-tools 7)
 PART_STEP = (
@@ -54,25 +41,30 @@ def encode_tracks(
     tracks: Tracks, steps: Steps, base: Planes | None = None, tools: Tools | None = None
 ) -> EncodedGop:
     """Encode one GOP with the given steps; `base`: planes of the GOP whose base it shares, tracks in its slots."""
+    return write_segment(quantise_tracks(tracks, steps, base, tools))
+
+
+def quantise_tracks(
+    tracks: Tracks, steps: Steps, base: Planes | None = None, tools: Tools | None = None
+) -> Quantised:
+    """All of `encode_tracks` but the entropy coder: enough to see the picture that a decoder will make."""
     w = Writer(tracks, steps, tools or Tools(), base)
     if tracks.slots:
         if base is None:
-            _write_positions(w)
+            _place(w)
         if w.model.parts:
             _fit_parts(w)
         if base is None:
-            _write_base(w)
+            _quantise_base(w)
         if w.model.temporal:
-            write_side_and_coefficients(w)
+            quantise_coefficient_planes(w)
     elif w.model.temporal:
         w.model.mode = [[] for _ in range(w.model.channels)]
         w.model.beta = [[] for _ in range(w.model.channels)]
-    w.sections["model"] = w.model.write()
-    w.bytes_by["model"] = len(w.sections["model"])
-    return EncodedGop(join_segment(w.sections, shared=base is not None), w.planes, w.rows, w.bytes_by)
+    return Quantised(w.planes, w.rows, w.residuals, w.video)
 
 
-def _write_positions(w: Writer) -> None:
+def _place(w: Writer) -> None:
     """Lattice, order of slots, positions and position classes. Re-orders the tracks."""
     m, ref = w.model, w.tracks.reference
     low = ref.min(axis=0)
@@ -90,13 +82,12 @@ def _write_positions(w: Writer) -> None:
     planes = w.planes
     planes.x[:] = x[order]
     planes.classes[POSITION] = np.clip(np.round(w.steps.wanted[POSITION]), 0, 15)
-    coder = position_coder(None, m.slots)
+    w.residuals.keys = keys[order]
     m.cell_shift = cell_shift_for(planes.x)
-    code_positions(
-        *coder.args, np.array(bits, np.int64), m.cell_shift, keys[order], planes.x, planes.classes[POSITION]
-    )
-    w.sections["position"] = coder.finish()
-    w.bytes_by["position base"] = len(w.sections["position"])
+    planes.x[:] = decoded_positions(
+        w.residuals.keys, split_axes(np.array(bits, np.int64)), np.array(bits, np.int64),
+        planes.classes[POSITION], planes.x,
+    )  # fmt: skip
     planes.neighbours = find_neighbours(planes.x, m.cell_shift)
     if w.tracks.labels is not None:
         planes.labels = w.tracks.labels.astype(np.int64)
@@ -149,40 +140,31 @@ def _base_targets(w: Writer, g: int) -> np.ndarray:
     return t.colours.mean(axis=0).T[first : first + len(channels_of(g, t.sh_degree))]
 
 
-def _write_base(w: Writer) -> None:
-    m, planes, nb = w.model, w.planes, w.nb
-    coder = base_coder(m, None)
-    since = 0
-    if m.parts:
-        state, buf, counters, _ = coder.args
-        base = label_base(5 + m.channels - 3)
-        code_labels(state, buf, counters, nb.slots, nb.counts, m.parts, base, planes.labels)
-        since = w.note("part labels", coder, since)
-    q = np.zeros((m.channels, m.slots), np.int64)
-    nothing = np.zeros(m.slots, np.int64)
+def _quantise_base(w: Writer) -> None:
+    m, planes = w.model, w.planes
     for g in BASE_ORDER:
+        channels = channels_of(g, m.sh_degree)
         pred = _fit_classes(w, g)
         wish = np.round((w.steps.wanted[g] - pred) / max(1, m.spacing[g])).astype(np.int64)
-        if len(channels_of(g, m.sh_degree)) == 0:
+        if len(channels) == 0:
             m.regression[g] = [0] * len(m.regression[g])
             m.spacing[g], pred = 0, predicted_classes(m, g, planes)
-        code_classes(
-            *coder.args, *nb[:4], g - 1, pred, m.spacing[g], planes.classes[0], wish, planes.classes[g]
-        )
-        since = w.note("classes", coder, since)
-        targets = _base_targets(w, g) if g != ROTATION else _quantise_rotations(w, q)
-        for i, c in enumerate(channels_of(g, m.sh_degree)):
-            before = previous_channel(c, g, m.sh_degree)
-            if g != ROTATION:
-                m.base_unit[c] /= np.float32(refinement(w, targets[i][:, None] / float(m.base_unit[c]), c, g))
-            target = targets[i] / float(m.base_unit[c])
-            code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, target, q[c],
-                nothing if before is None else q[before], planes.base[c],
-            )  # fmt: skip
-        coder.check("base")
-        since = w.note(f"{GROUP_NAMES[g]} base", coder, since)
-    w.sections["base"] = coder.finish()
+        w.residuals.classes[g] = wish
+        planes.classes[g] = np.clip(pred + m.spacing[g] * wish, 0, MAX_CLASS)
+        if g == ROTATION:
+            _quantise_rotations(w)
+            continue
+        in_threads(partial(_quantise_channel, w, g, _base_targets(w, g)), range(len(channels)))
+
+
+def _quantise_channel(w: Writer, g: int, targets: np.ndarray, i: int) -> None:
+    """Base plane i of group g, of targets (channels, N) in the attribute's own units, and its unit."""
+    m, planes = w.model, w.planes
+    c = channels_of(g, m.sh_degree)[i]
+    m.base_unit[c] /= np.float32(refinement(w, targets[i][:, None] / float(m.base_unit[c]), c, g))
+    quantise_base(
+        *w.nb[:4], planes.step_classes(c, g), targets[i] / float(m.base_unit[c]), w.residuals.base[c], planes.base[c]
+    )  # fmt: skip
 
 
 def _steps(w: Writer, c: int, g: int, units: np.ndarray) -> np.ndarray:
@@ -190,8 +172,8 @@ def _steps(w: Writer, c: int, g: int, units: np.ndarray) -> np.ndarray:
     return np.asarray(2.0 ** w.planes.step_classes(c, g) * float(units[c]))
 
 
-def _quantise_rotations(w: Writer, q: np.ndarray) -> np.ndarray:
-    """Fill q[6:9] of the base rotations; spell the tracks' rotations alike. Returns unused targets."""
+def _quantise_rotations(w: Writer) -> None:
+    """The base rotations' residuals, which are their integers; spells the tracks' rotations alike."""
     canonical = canonical_quats(w)
     sign = np.sign((canonical * canonical[:1]).sum(axis=-1, keepdims=True))
     mean = rotation.normalise((canonical * np.where(sign == 0, 1, sign)).sum(axis=0))
@@ -199,7 +181,8 @@ def _quantise_rotations(w: Writer, q: np.ndarray) -> np.ndarray:
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
     nearest = w.nb.slots[:, 0].astype(np.int64)
-    relative_rotations(nearest, mean, w.planes.twist_axes(), steps, q[6:9], flips, np.zeros((m.slots, 4)))
+    q = w.residuals.base[6:9]
+    relative_rotations(nearest, mean, w.planes.twist_axes(), steps, q, flips, np.zeros((m.slots, 4)))
+    w.planes.base[6:9] = [q[c - 6] << w.planes.step_classes(c, ROTATION) for c in (6, 7, 8)]
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
-    return np.zeros((3, m.slots))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import Gop
-from gscodec.codec.encoder import EncodedGop, Tools, encode_tracks
+from gscodec.codec.encoder import EncodedGop, Quantised, Tools, quantise_tracks, write_segment
 from gscodec.codec.model.channels import channel_count
 from gscodec.codec.model.steps import Steps, flat_steps, sensitive_steps
 from gscodec.codec.model.tracks import Tracks, make_tracks
@@ -24,6 +25,7 @@ from gscodec.splats.model import Splats
 if TYPE_CHECKING:
     from gscodec.render.cameras import Camera
     from gscodec.render.kept import SensitivityCache
+    from gscodec.render.metrics import Picture
     from gscodec.render.sensitivity import Sensitivity
 
 __all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop", "seen_rows"]
@@ -43,7 +45,7 @@ class Preset:
 
 
 PRESET_EFFORT = {
-    "fast": Preset(1, False, 1, 2, 1, 0.5, False),
+    "fast": Preset(1, False, 1, 3, 1, 0.5, False),
     "balanced": Preset(3, True, 2, 5, 2, 0.15, True),
     "best": Preset(5, True, 3, 6, 3, 0.1, True),
 }
@@ -59,8 +61,21 @@ TOGETHER_VIEWS = 16
 SHARED_MOST = 1.0  # of the bytes a frame of the GOP that the base is from; beyond, one of its own is tried
 
 
-Made = tuple[Tracks, Steps, Planes | None]  # what encode_tracks takes
-Tried = tuple[EncodedGop, tuple[float, float]]  # and what came of it: mean and worst dB
+Made = tuple[Tracks, Steps, Planes | None]  # what quantise_tracks takes
+
+
+@dataclass
+class _Try:
+    """What came of some steps. Its bytes are made when they are asked for."""
+
+    gop: Quantised
+    psnr: tuple[float, float]  # mean, worst
+    _encoded: EncodedGop | None = None
+
+    def encoded(self) -> EncodedGop:
+        if self._encoded is None:
+            self._encoded = write_segment(self.gop)
+        return self._encoded
 
 
 @dataclass
@@ -167,7 +182,9 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     if tracks.parts and effort.compare_parts:
         plain = tracks_of(False)
         both = [_try(job, (one, make_steps(one, lam), None), check, clock) for one in (tracks, plain)]
-        better = int(_score(*both[1]) < _score(*both[0]))
+        with clock.stage("coding"):
+            scores = in_threads(_score, both)
+        better = int(scores[1] < scores[0])
         tracks, tried = (tracks, plain)[better], both[better]
     encoded, lam, psnr = _search(
         job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock, tried
@@ -250,16 +267,16 @@ def _losses(job: GopJob) -> np.ndarray:
     return measure(job.frames[0], job.around, kernel=job.settings.kernel)
 
 
-def _try(job: GopJob, made: Made, check: _Check, clock: _Clock) -> Tried:
+def _try(job: GopJob, made: Made, check: _Check, clock: _Clock) -> _Try:
     with clock.stage("coding"):
-        encoded = encode_tracks(*made, _tools(job))
+        gop = quantise_tracks(*made, _tools(job))
     with clock.stage("quality check"):
-        return encoded, check.measure(Gop(encoded.planes))
+        return _Try(gop, check.measure(Gop(gop.planes)))
 
 
-def _score(encoded: EncodedGop, psnr: tuple[float, float]) -> float:
+def _score(tried: _Try) -> float:
     """Log bytes of an encode, less what its quality is worth."""
-    return float(np.log(len(encoded.payload)) - RATE_A_DB * psnr[0])
+    return float(np.log(len(tried.encoded().payload)) - RATE_A_DB * tried.psnr[0])
 
 
 def _tools(job: GopJob) -> Tools:
@@ -321,24 +338,21 @@ class _Check:
         n, count = min(effort.check_frames, len(job.frames)), len(job.frames)
         self.times = sorted({int((i + 0.5) * count / n) for i in range(n)})
         self.cameras, self.kernel = job.check_cameras, job.settings.kernel
-        self.want = {t: [self._render(job.frames[t], c) for c in self.cameras] for t in self.times}
+        self.want = self._render({t: job.frames[t] for t in self.times})
 
-    def _render(self, splats: Splats, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    def _render(self, frames: dict[int, Splats]) -> list[Picture]:
+        """The pictures of all times and cameras, a view a thread."""
         from gscodec.render.rasterize import rasterize
 
-        return rasterize(splats, camera, kernel=self.kernel)
+        views = [(t, camera) for t in self.times for camera in self.cameras]
+        return in_threads(lambda v: rasterize(frames[v[0]], v[1], kernel=self.kernel, alone=True), views)
 
     def measure(self, gop: Gop) -> tuple[float, float]:
         """(mean, worst) dB."""
         from gscodec.render.metrics import psnr
 
-        values = []
-        for t in self.times:
-            got = gop.frame(t)
-            values += [
-                psnr(want, self._render(got, camera))
-                for want, camera in zip(self.want[t], self.cameras, strict=True)
-            ]
+        got = self._render({t: gop.frame(t) for t in self.times})
+        values = in_threads(lambda pictures: psnr(*pictures), zip(self.want, got, strict=True))
         return float(np.mean(values)), float(np.min(values))
 
 
@@ -349,24 +363,26 @@ def _search(
     lam: float,
     check: _Check,
     clock: _Clock,
-    tried: Tried | None = None,
+    tried: _Try | None = None,
 ) -> tuple[EncodedGop, float, tuple[float, float]]:
-    """Encode what `make` gives at lambda, look, correct: a secant on log2 lambda. `tried`: what came of `lam` already."""
+    """Quantise what `make` gives at lambda, look, correct: a secant on log2 lambda; then encode. `tried`: what came of
+    `lam` already."""
     want = target_psnr(job.settings.quality)
     tries = effort.first_tries if job.lam is None else effort.later_tries
     seen: list[tuple[float, float]] = []
-    best: tuple[float, EncodedGop, float, tuple[float, float]] | None = None
+    best: tuple[float, _Try, float] | None = None
     for i in range(tries):
-        encoded, psnr = tried if tried and i == 0 else _try(job, make(lam), check, clock)
-        seen.append((float(np.log2(lam)), psnr[0]))
-        miss = abs(psnr[0] - want)
+        one = tried if tried and i == 0 else _try(job, make(lam), check, clock)
+        seen.append((float(np.log2(lam)), one.psnr[0]))
+        miss = abs(one.psnr[0] - want)
         if best is None or miss < best[0]:
-            best = (miss, encoded, lam, psnr)
+            best = (miss, one, lam)
         if miss <= effort.tolerance_db or i == tries - 1:
             break
         lam = 2 ** _next_lambda(seen, want)
     assert best is not None
-    return best[1:]
+    with clock.stage("coding"):
+        return best[1].encoded(), best[2], best[1].psnr
 
 
 def _next_lambda(seen: list[tuple[float, float]], want: float) -> float:

@@ -208,7 +208,7 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
         for c in channels_of(g, model.sh_degree):
             before = previous_channel(c, g, model.sh_degree)
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, np.zeros(0), q[c],
+                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, q[c],
                 nothing if before is None else q[before], planes.base[c],
             )  # fmt: skip
         coder.check("base")
@@ -271,7 +271,7 @@ def _read_coefficients(
             assert coder is not None
             code_coefficients(
                 *coder.args, *nb[:4], COEF_LAST + g, COEF_COEF + 4 * g, planes.step_classes(c, g),
-                np.array(model.beta[c], np.int64), np.zeros(0), np.zeros((0, 0)), q, r, last,
+                np.array(model.beta[c], np.int64), q, r, last,
                 q[:, :0] if before is None else qs[before], np.zeros(n, np.int64) if before is None else lasts[before],
             )  # fmt: skip
             coder.check("coefficient")

@@ -8,9 +8,9 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.codec.decoder import part_motion
-from gscodec.codec.entropy.coder import Coder
 from gscodec.codec.entropy.neighbours import Neighbours
 from gscodec.codec.model import rotation
+from gscodec.codec.model.channels import GROUPS
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
@@ -22,7 +22,7 @@ from gscodec.codec.segment import (
     Model,
 )
 
-__all__ = ["EncodedGop", "Tools", "Writer", "canonical_quats", "refinement"]
+__all__ = ["EncodedGop", "Quantised", "Residuals", "Tools", "Writer", "canonical_quats", "refinement"]
 
 SMOOTH = 0.02  # mean of what neighbours leave, in steps, under which a finer channel costs next to nothing
 SMOOTH_REFINEMENT = 8
@@ -41,13 +41,36 @@ class Tools:
 
 
 @dataclass
+class Residuals:
+    """What the entropy coder writes of N slots beside what the planes hold, all int64."""
+
+    keys: np.ndarray  # (N,) of the partition, sorted
+    classes: np.ndarray  # (6, N) class corrections by group
+    base: np.ndarray  # (C, N)
+    coefs: list[np.ndarray] = field(default_factory=list)  # by channel (N, m) of mode 1
+    lasts: list[np.ndarray] = field(default_factory=list)  # by channel (N,)
+    explicit: list[np.ndarray] = field(default_factory=list)  # by group, the integers of an explicit basis
+    overflow: np.ndarray | None = None  # (3, n): plane, slot, value of what video levels can't hold
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """A GOP as integers: what a decoder will have of it (planes), and all that is still to be entropy-coded."""
+
+    planes: Planes
+    rows: np.ndarray  # (N,) row of the given tracks in each slot
+    residuals: Residuals
+    video: bytes  # the VIDEO section
+
+
+@dataclass
 class EncodedGop:
     """A segment and where its bytes went."""
 
     payload: bytes
     planes: Planes
     rows: np.ndarray  # (N,) row of the given tracks in each slot
-    bytes_by: dict[str, int] = field(default_factory=dict)
+    bytes_by: dict[str, int]
 
 
 class Writer:
@@ -56,7 +79,6 @@ class Writer:
     def __init__(self, tracks: Tracks, steps: Steps, tools: Tools, base: Planes | None) -> None:
         self.tools = tools
         self.rows = np.arange(tracks.slots)
-        self.bytes_by: dict[str, int] = {}
         self.model = Model(tracks.frames, tracks.slots, tracks.sh_degree, parts=tracks.parts)
         self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit.copy()
         if base is None:
@@ -65,19 +87,16 @@ class Writer:
             self.model.shared = True
             self.planes = shared_planes(self.model, base)
         self.tracks, self.steps = tracks, steps
-        self.sections: dict[str, bytes] = {}
-        self.targets: list[np.ndarray] = []  # by group (N, channels, T), in units of coefficients
+        slots, channels = self.model.slots, self.model.channels
+        self.residuals = Residuals(
+            np.zeros(slots, np.int64), np.zeros((GROUPS, slots), np.int64), np.zeros((channels, slots), np.int64)
+        )  # fmt: skip
+        self.video = b""
 
     @property
     def nb(self) -> Neighbours:
         assert self.planes.neighbours is not None
         return self.planes.neighbours
-
-    def note(self, name: str, coder: Coder, since: int) -> int:
-        """Book the bytes written since `since` under `name`; returns the new count."""
-        now = coder.written
-        self.bytes_by[name] = self.bytes_by.get(name, 0) + now - since
-        return now
 
 
 def canonical_quats(w: Writer) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from gscodec.base import cuda
 from gscodec.render.cameras import Camera
+from gscodec.render.moments import F64, PAIRS, Sums
 from gscodec.render.projection import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, Projection
-from gscodec.render.sensitivity import F64, PAIRS, Sums
 
 __all__ = ["sensitivity_arguments", "sum_on_gpu"]
 

@@ -20,32 +20,34 @@ import numpy.typing as npt
 from gscodec.base.cuda import SOURCES
 from gscodec.base.folders import user_cache
 from gscodec.render import cameras as cameras_module
-from gscodec.render import cuda, projection, rasterize, visibility
+from gscodec.render import cuda, moments, projection, rasterize, spans, visibility
 from gscodec.render import sensitivity as sensitivity_module
 from gscodec.render.cameras import Camera
 from gscodec.render.sensitivity import Sensitivity, measure_sensitivity
 from gscodec.render.visibility import losses_without
 from gscodec.splats.model import Splats
 
-__all__ = ["MAX_BYTES", "SensitivityCache"]
+__all__ = ["MAX_BYTES", "MAX_FILES", "SensitivityCache"]
 
 F64 = npt.NDArray[np.float64]
 
 MAX_BYTES = 2 << 30  # of all files together; a second of 100,000 Gaussians of degree 0 is some 26 MB
+MAX_FILES = 4096  # each new file looks at all: of small scenes, MAX_BYTES alone would let in far more
 ARRAYS = ("means", "quats", "scales", "opacities", "sh")
-MEASURED_BY = (cameras_module, projection, rasterize, sensitivity_module, visibility, cuda)
+MEASURED_BY = (cameras_module, projection, rasterize, moments, sensitivity_module, spans, visibility, cuda)
 
 
 @dataclass(frozen=True, slots=True)
 class SensitivityCache:
     """A folder of sensitivities and losses, named by a hash of all that they depend on. Processes may share it.
 
-    At most `max_bytes` in all: the files that were not used for longest go, but none used since `since` (seconds, as
+    At most `max_bytes` in all, in `max_files`: the files that were not used for longest go, but none used since `since` (seconds, as
     time.time()). So a sequence that is larger than the folder keeps its first part, instead of nothing that helps.
     """
 
     folder: Path = field(default_factory=lambda: user_cache() / "sensitivity")
     max_bytes: int = MAX_BYTES
+    max_files: int = MAX_FILES
     since: float = field(default_factory=time.time)
 
     def measure(self, splats: Splats, cameras: list[Camera], *, kernel: str, device: str) -> Sensitivity:
@@ -97,12 +99,13 @@ class SensitivityCache:
                 state = path.stat()
                 known.append((state.st_mtime, state.st_size, path))
         excess = new.stat().st_size + sum(size for _, size, _ in known) - self.max_bytes
+        too_many = 1 + len(known) - self.max_files
         for used, size, path in sorted(known):
-            if excess <= 0 or used >= self.since:
+            if (excess <= 0 and too_many <= 0) or used >= self.since:
                 break
             path.unlink(missing_ok=True)
-            excess -= size
-        return excess <= 0
+            excess, too_many = excess - size, too_many - 1
+        return excess <= 0 and too_many <= 0
 
 
 def _read(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, F64] | None:

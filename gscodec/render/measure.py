@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gscodec.base.progress import Progress
     from gscodec.splats.model import SplatSequence
 
-__all__ = ["Report", "compare", "measured_frames", "random_views", "views_of"]
+__all__ = ["Report", "change_psnr", "compare", "measured_frames", "random_views", "views_of"]
 
 FRAMES = 5
 
@@ -101,7 +101,7 @@ def compare(
             report.psnr += [psnr(x, y) for x, y in pairs]
             report.ssim += [ssim(x, y) for x, y in pairs]
         if temporal and before:
-            values = [_change(p, q) for p, q in zip(before, pairs, strict=True)]
+            values = [change_psnr(p, q) for p, q in zip(before, pairs, strict=True)]
             report.temporal += values
             if borders:
                 at_border = t in borders
@@ -112,9 +112,16 @@ def compare(
     return report
 
 
-def _change(before: tuple[Picture, Picture], now: tuple[Picture, Picture]) -> float:
-    """PSNR of the difference between the two pictures' change, over the foreground of the four pictures."""
+def change_psnr(
+    before: tuple[Picture, Picture], now: tuple[Picture, Picture], valid: np.ndarray | None = None
+) -> float:
+    """PSNR of the difference between the two pictures' change, over the foreground of the four pictures.
+
+    `valid` (H, W) bool: pixels that count; None: all.
+    """
     seen = foreground(*before) | foreground(*now)
+    if valid is not None:
+        seen = seen & valid
     if not seen.any():
         return mse_to_psnr(0.0)
     errors = []

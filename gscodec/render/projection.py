@@ -83,44 +83,76 @@ def rotation_matrices(quats: npt.NDArray[np.floating]) -> F64:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _jacobian(p: F64, z: F64, camera: Camera) -> F64:
-    w, h, fx, fy = camera.width, camera.height, camera.fx, camera.fy
-    mx, my = EDGE * w / fx, EDGE * h / fy
-    tx = z * np.clip(p[:, 0] / z, -(camera.cx / fx + mx), (w - camera.cx) / fx + mx)
-    ty = z * np.clip(p[:, 1] / z, -(camera.cy / fy + my), (h - camera.cy) / fy + my)
-    j = np.zeros((len(z), 2, 3))
-    j[:, 0, 0], j[:, 0, 2] = fx / z, -fx * tx / z**2
-    j[:, 1, 1], j[:, 1, 2] = fy / z, -fy * ty / z**2
-    return j
+@njit(error_model="numpy")
+def _flatten(means, quats, scales, turn, shift, fx, fy, left, right, top, bottom, points, jacobian, cov):
+    """Fill points (N, 3) in camera coordinates, jacobian (N, 2, 3), cov (N, 3) xx, xy, yy on the picture, without BLUR.
+
+    The Jacobian's point is clamped to left..right, top..bottom (tangents): far outside it says nothing of the picture.
+    """
+    for i in range(means.shape[0]):
+        for a in range(3):
+            points[i, a] = (
+                turn[a, 0] * means[i, 0] + turn[a, 1] * means[i, 1] + turn[a, 2] * means[i, 2] + shift[a]
+            )
+        z = points[i, 2] if points[i, 2] > NEAR else 1.0
+        jx, jy = fx / z, fy / z
+        jxz = -jx * min(max(points[i, 0] / z, left), right)
+        jyz = -jy * min(max(points[i, 1] / z, top), bottom)
+        jacobian[i, 0, 0], jacobian[i, 0, 1], jacobian[i, 0, 2] = jx, 0.0, jxz
+        jacobian[i, 1, 0], jacobian[i, 1, 1], jacobian[i, 1, 2] = 0.0, jy, jyz
+        w, x, y, v = (
+            np.float64(quats[i, 0]),
+            np.float64(quats[i, 1]),
+            np.float64(quats[i, 2]),
+            np.float64(quats[i, 3]),
+        )
+        norm = np.sqrt(w * w + x * x + y * y + v * v)
+        w, x, y, v = w / norm, x / norm, y / norm, v / norm
+        xx, xy, yy = 0.0, 0.0, 0.0
+        for a in range(3):
+            if a == 0:
+                r0, r1, r2 = 1 - 2 * (y * y + v * v), 2 * (x * y + w * v), 2 * (x * v - w * y)
+            elif a == 1:
+                r0, r1, r2 = 2 * (x * y - w * v), 1 - 2 * (x * x + v * v), 2 * (y * v + w * x)
+            else:
+                r0, r1, r2 = 2 * (x * v + w * y), 2 * (y * v - w * x), 1 - 2 * (x * x + y * y)
+            c0 = turn[0, 0] * r0 + turn[0, 1] * r1 + turn[0, 2] * r2
+            c1 = turn[1, 0] * r0 + turn[1, 1] * r1 + turn[1, 2] * r2
+            c2 = turn[2, 0] * r0 + turn[2, 1] * r1 + turn[2, 2] * r2
+            flat_x, flat_y = (jx * c0 + jxz * c2) * scales[i, a], (jy * c1 + jyz * c2) * scales[i, a]
+            xx, xy, yy = xx + flat_x * flat_x, xy + flat_x * flat_y, yy + flat_y * flat_y
+        cov[i, 0], cov[i, 1], cov[i, 2] = xx, xy, yy
 
 
 def project(splats: Splats, camera: Camera, kernel: str) -> Projection:
     """Project every Gaussian. kernel: `classic`, or `compensated` (opacity times sqrt(det before / det after))."""
-    means, scales = splats.means.astype(np.float64), splats.scales.astype(np.float64)
-    p = means @ camera.R.T + camera.t
+    n, means = len(splats), splats.means.astype(np.float64)
+    p, j, before = np.empty((n, 3)), np.empty((n, 2, 3)), np.empty((n, 3))
+    w, h, fx, fy, cx, cy = camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy
+    mx, my = EDGE * w / fx, EDGE * h / fy
+    _flatten(
+        means, splats.quats, splats.scales.astype(np.float64), camera.R.astype(np.float64), camera.t.astype(np.float64),
+        float(fx), float(fy), -(cx / fx + mx), (w - cx) / fx + mx, -(cy / fy + my), (h - cy) / fy + my, p, j, before,
+    )  # fmt: skip
     ahead = p[:, 2] > NEAR
     z = np.where(ahead, p[:, 2], 1.0)
-    shape = rotation_matrices(splats.quats) * scales[:, None, :]
-    j = _jacobian(p, z, camera)
-    flat = j @ camera.R @ shape
-    cov = flat @ np.swapaxes(flat, 1, 2)
-    xx, xy, yy = cov[:, 0, 0] + BLUR, cov[:, 0, 1], cov[:, 1, 1] + BLUR
+    xx, xy, yy = before[:, 0] + BLUR, before[:, 1], before[:, 2] + BLUR
     det = xx * yy - xy * xy
     opacity = splats.opacities.astype(np.float64)
     rho = np.ones_like(opacity)
     if kernel == "compensated":
-        before = np.maximum(cov[:, 0, 0] * cov[:, 1, 1] - xy * xy, 0.0)
-        rho = np.sqrt(np.maximum(MIN_RHO**2, before / np.maximum(det, 1e-30)))
+        det_before = np.maximum(before[:, 0] * before[:, 2] - xy * xy, 0.0)
+        rho = np.sqrt(np.maximum(MIN_RHO**2, det_before / np.maximum(det, 1e-30)))
         opacity = opacity * rho
     visible = ahead & (det > 0) & (opacity >= MIN_ALPHA)
     safe = np.where(det > 0, det, 1.0)
-    mean = np.stack([camera.fx * p[:, 0] / z + camera.cx, camera.fy * p[:, 1] / z + camera.cy], axis=1)
+    mean = np.stack([fx * p[:, 0] / z + cx, fy * p[:, 1] / z + cy], axis=1)
     way = means - camera.centre
     basis = sh_basis(way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-12), splats.sh.shape[1])
     color = np.maximum(0.0, np.einsum("nk,nkc->nc", basis, splats.sh) + 0.5)
     cov2, conic = np.stack([xx, xy, yy], axis=1), np.stack([yy, -xy, xx], axis=1) / safe[:, None]
     order = np.argsort(p[:, 2].astype(np.float32), kind="stable")
-    starts, members = _tiles(order, visible, mean, cov2, opacity, camera.width, camera.height)
+    starts, members = _tiles(order, visible, mean, cov2, opacity, w, h)
     return Projection(visible, p[:, 2], mean, cov2, conic, opacity, rho, color, basis, j, starts, members)
 
 

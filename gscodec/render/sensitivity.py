@@ -8,7 +8,6 @@ derivatives of alpha; then each parameter's sensitivity is j' M j, with j the de
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,29 +18,15 @@ import numpy.typing as npt
 
 from gscodec.base.jit import njit
 from gscodec.render.cameras import Camera, look_at
-from gscodec.render.projection import (
-    BLUR,
-    MAX_ALPHA,
-    MIN_ALPHA,
-    MIN_RHO,
-    MIN_TRANSMITTANCE,
-    TILE,
-    Projection,
-    project,
-    rotation_matrices,
-)
-from gscodec.render.rasterize import draw
+from gscodec.render.cuda import sum_on_gpu
+from gscodec.render.moments import F64, Sums, sum_view
+from gscodec.render.projection import BLUR, MIN_RHO, Projection, project, rotation_matrices
 from gscodec.render.views import measured_directions, orbit
 from gscodec.render.zone import zone_cameras
 from gscodec.splats.model import Splats
 
 __all__ = ["Sensitivity", "measure_sensitivity", "sensitivity", "sensitivity_cameras"]
 
-F64 = npt.NDArray[np.float64]
-
-UPPER = np.triu_indices(6)
-PAIRS = 21
-DRAWING = threading.Lock()  # numba's own threads must not be entered from two of ours at once
 KEEP_AWAY = np.deg2rad(10.0)  # from the views that `eval` measures
 
 
@@ -64,85 +49,9 @@ class Sensitivity:
         )  # fmt: skip
 
 
-@njit(nogil=True)
-def slope_by_alpha(t, own, r, g, b, end_r, end_g, end_b, behind_all, alpha):
-    """|dC/dalpha|^2, mean over black and white: a Gaussian's own colour (3,) against all that lies behind it.
-
-    t: light that reaches it; r, g, b: the pixel with it and all before; end: the pixel; behind_all: its transparency.
-    """
-    rest = 1.0 / (1 - alpha)
-    dr = t * own[0] - (end_r - r) * rest
-    dg = t * own[1] - (end_g - g) * rest
-    db = t * own[2] - (end_b - b) * rest
-    white = behind_all * rest
-    e = 0.5 * (dr * dr + dg * dg + db * db)
-    return e + 0.5 * ((dr - white) ** 2 + (dg - white) ** 2 + (db - white) ** 2)
-
-
-@njit(nogil=True)
-def _accumulate(starts, members, mean, conic, opacity, fade, color, picture, moments, weights):
-    """Fill moments (N, 21) and weights (N,) = sum (alpha T)^2; returns the number of foreground pixels.
-
-    fade (N, 4): derivatives of log(opacity rho) by the covariance xx, xy, yy and by the logit.
-    """
-    height, width = picture.shape[0], picture.shape[1]
-    tiles_x = (width + TILE - 1) // TILE
-    v = np.zeros(6)
-    foreground = 0
-    for tile in range(starts.shape[0] - 1):
-        x0, y0 = (tile % tiles_x) * TILE, (tile // tiles_x) * TILE
-        for y in range(y0, min(y0 + TILE, height)):
-            for x in range(x0, min(x0 + TILE, width)):
-                if picture[y, x, 3] > MIN_ALPHA:
-                    foreground += 1
-                t, r, g, b = 1.0, 0.0, 0.0, 0.0
-                end_r, end_g, end_b = picture[y, x, 0], picture[y, x, 1], picture[y, x, 2]
-                behind_all = 1.0 - picture[y, x, 3]
-                for k in range(starts[tile], starts[tile + 1]):
-                    i = members[k]
-                    dx, dy = mean[i, 0] - (x + 0.5), mean[i, 1] - (y + 0.5)
-                    s = 0.5 * (conic[i, 0] * dx * dx + conic[i, 2] * dy * dy) + conic[i, 1] * dx * dy
-                    if s < 0:
-                        continue
-                    free = opacity[i] * np.exp(-s)
-                    alpha = min(MAX_ALPHA, free)
-                    if alpha < MIN_ALPHA:
-                        continue
-                    left = t * (1 - alpha)
-                    if left <= MIN_TRANSMITTANCE:
-                        break
-                    w = alpha * t
-                    r, g, b = r + w * color[i, 0], g + w * color[i, 1], b + w * color[i, 2]
-                    weights[i] += w * w
-                    if free < MAX_ALPHA:
-                        e = slope_by_alpha(t, color[i], r, g, b, end_r, end_g, end_b, behind_all, alpha)
-                        p, q = conic[i, 0] * dx + conic[i, 1] * dy, conic[i, 1] * dx + conic[i, 2] * dy
-                        v[0], v[1] = -p, -q
-                        v[2], v[3], v[4] = (
-                            0.5 * p * p + fade[i, 0],
-                            p * q + fade[i, 1],
-                            0.5 * q * q + fade[i, 2],
-                        )
-                        v[5] = fade[i, 3]
-                        e *= alpha * alpha
-                        n = 0
-                        for c in range(6):
-                            ec = e * v[c]
-                            for d in range(c, 6):
-                                moments[i, n] += ec * v[d]
-                                n += 1
-                    t = left
-    return foreground
-
-
-Sums = tuple[F64, F64, int]  # moments (N, 21), weights (N,), foreground pixels of a view
-
-
 def measure_sensitivity(splats: Splats, cameras: list[Camera], *, kernel: str, device: str) -> Sensitivity:
     """Measure at `cameras` on a device, `cpu` or `cuda`; raises MissingDependency where it lacks what it needs."""
     if device == "cuda":
-        from gscodec.render.cuda import sum_on_gpu
-
         return sensitivity(splats, cameras, kernel=kernel, sums=sum_on_gpu)
     return sensitivity(splats, cameras, kernel=kernel)
 
@@ -159,34 +68,30 @@ def sensitivity(
     out = Sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
     )  # fmt: skip
-    axes = rotation_matrices(splats.quats)
-    scales = splats.scales.astype(np.float64)
-    pixels = 0
+    pixels = 0.0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
-        views = pool.map(lambda camera: _measure_view(splats, camera, kernel, sums or _sum_view), cameras)
-        for camera, (p, moments, weights, seen) in zip(cameras, views, strict=True):
-            pixels += seen
-            _to_parameters(out, p, camera, axes, scales, moments, 1 / len(cameras))
-            out.colors[:] += weights[:, None] * p.basis**2 / len(cameras)
+        views = pool.map(lambda camera: _measure_view(splats, camera, kernel, sums or sum_view), cameras)
+        for one in views:
+            pixels += one.pixels
+            for name in ("means", "log_scales", "rotations", "logits", "colors"):
+                getattr(out, name)[:] += getattr(one, name) / len(cameras)
     return replace(out, pixels=pixels / len(cameras))
 
 
 def _measure_view(
     splats: Splats, camera: Camera, kernel: str, sums: Callable[[Projection, F64, Camera], Sums]
-) -> tuple[Projection, F64, F64, int]:
+) -> Sensitivity:
+    """Of one view."""
     p = project(splats, camera, kernel)
-    return p, *sums(p, _fade(splats, p), camera)
-
-
-def _sum_view(p: Projection, fade: F64, camera: Camera) -> Sums:
-    with DRAWING:
-        picture = draw(p, camera).astype(np.float64)
-    moments, weights = np.zeros((len(fade), PAIRS)), np.zeros(len(fade))
-    seen = _accumulate(
-        p.starts, p.members, p.mean, p.conic, p.opacity, fade, p.color, picture, moments, weights
+    moments, weights, seen = sums(p, _fade(splats, p), camera)
+    n = len(moments)
+    means, log_scales, rotations, logits = np.empty((n, 3)), np.empty((n, 3)), np.empty((n, 3)), np.empty(n)
+    _to_parameters(
+        p.jacobian, camera.R.astype(np.float64), rotation_matrices(splats.quats), splats.scales.astype(np.float64),
+        moments, means, log_scales, rotations, logits,
     )  # fmt: skip
-    return moments, weights, int(seen)
+    return Sensitivity(means, log_scales, rotations, logits, weights[:, None] * p.basis**2, float(seen))
 
 
 def _fade(splats: Splats, p: Projection) -> F64:
@@ -204,30 +109,43 @@ def _fade(splats: Splats, p: Projection) -> F64:
     return out
 
 
-def _to_parameters(
-    out: Sensitivity, p: Projection, camera: Camera, axes: F64, scales: F64, moments: F64, share: float
-) -> None:
-    """Add share * j' M j of every parameter of one view. Covariance by the flattened axes g_a = J R_c R e_a."""
-    n = len(moments)
-    m = np.zeros((n, 6, 6))
-    m[:, UPPER[0], UPPER[1]] = moments
-    m[:, UPPER[1], UPPER[0]] = moments
-    to_picture = p.jacobian @ camera.R
-    flat = to_picture @ axes  # (N, 2, 3)
-    mean_block, cov_block = m[:, :2, :2], m[:, 2:5, 2:5]
-    for a in range(3):
-        j = to_picture[:, :, a]
-        out.means[:, a] += share * np.einsum("ni,nij,nj->n", j, mean_block, j)
-        g = flat[:, :, a] * scales[:, a : a + 1]
-        j3 = np.stack([2 * g[:, 0] ** 2, 2 * g[:, 0] * g[:, 1], 2 * g[:, 1] ** 2], axis=1)
-        out.log_scales[:, a] += share * np.einsum("ni,nij,nj->n", j3, cov_block, j3)
-        b, c = (a + 1) % 3, (a + 2) % 3
-        u, v, d = flat[:, :, b], flat[:, :, c], scales[:, b] ** 2 - scales[:, c] ** 2
-        j3 = np.stack(
-            [2 * u[:, 0] * v[:, 0], u[:, 0] * v[:, 1] + u[:, 1] * v[:, 0], 2 * u[:, 1] * v[:, 1]], axis=1
-        )
-        out.rotations[:, a] += share * d * d * np.einsum("ni,nij,nj->n", j3, cov_block, j3)
-    out.logits[:] += share * m[:, 5, 5]
+@njit
+def _to_parameters(jacobian, turn, axes, scales, moments, means, log_scales, rotations, logits):
+    """j' M j of every parameter, M of six numbers by its upper triangle, moments (N, 21); means, log_scales and rotations
+    (N, 3) and logits (N,) out. Covariance by the flattened axes g_a = J R_c R e_a."""
+    to_picture, flat, j = np.empty((2, 3)), np.empty((2, 3)), np.empty(3)
+    for i in range(moments.shape[0]):
+        m = moments[i]
+        for a in range(3):
+            for r in range(2):
+                to_picture[r, a] = jacobian[i, r, r] * turn[r, a] + jacobian[i, r, 2] * turn[2, a]
+        for a in range(3):
+            for r in range(2):
+                flat[r, a] = (
+                    to_picture[r, 0] * axes[i, 0, a]
+                    + to_picture[r, 1] * axes[i, 1, a]
+                    + to_picture[r, 2] * axes[i, 2, a]
+                )
+        for a in range(3):
+            x, y = to_picture[0, a], to_picture[1, a]
+            means[i, a] = m[0] * x * x + 2 * m[1] * x * y + m[6] * y * y
+            x, y = flat[0, a] * scales[i, a], flat[1, a] * scales[i, a]
+            j[0], j[1], j[2] = 2 * x * x, 2 * x * y, 2 * y * y
+            log_scales[i, a] = _by_covariance(m, j)
+            b, c = (a + 1) % 3, (a + 2) % 3
+            d = scales[i, b] * scales[i, b] - scales[i, c] * scales[i, c]
+            j[0] = 2 * flat[0, b] * flat[0, c]
+            j[1] = flat[0, b] * flat[1, c] + flat[1, b] * flat[0, c]
+            j[2] = 2 * flat[1, b] * flat[1, c]
+            rotations[i, a] = d * d * _by_covariance(m, j)
+        logits[i] = m[20]
+
+
+@njit
+def _by_covariance(m, j):
+    """j' M j over the covariance's block of moments m (21,); j (3,) of xx, xy, yy."""
+    square = m[11] * j[0] * j[0] + m[15] * j[1] * j[1] + m[18] * j[2] * j[2]
+    return square + 2 * (m[12] * j[0] * j[1] + m[13] * j[0] * j[2] + m[16] * j[1] * j[2])
 
 
 ELEVATIONS = np.deg2rad([-12.0, 12.0, 12.0, 38.0, 50.0, 12.0])

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from gscodec.base.jit import njit
 from gscodec.render.cameras import Camera, look_at
+from gscodec.render.moments import slope_by_alpha
 from gscodec.render.projection import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, project
 from gscodec.render.rasterize import draw
-from gscodec.render.sensitivity import DRAWING, FIELD_OF_VIEW, slope_by_alpha
+from gscodec.render.sensitivity import FIELD_OF_VIEW
 from gscodec.render.views import orbit
 from gscodec.splats.model import Splats
 
@@ -29,7 +30,7 @@ DISTANCES = (1.2, 2.2, 1.7)  # in radii
 STEEP = 0.95  # sine of the elevation from which on a camera's own up is not the scene's
 
 
-@njit(nogil=True)
+@njit
 def _accumulate(starts, members, mean, conic, opacity, color, picture, out):
     """Add to out (N,) each Gaussian's squared error where it is left out, over the pixels of one picture."""
     height, width = picture.shape[0], picture.shape[1]
@@ -71,8 +72,7 @@ def losses_without(splats: Splats, cameras: list[Camera], *, kernel: str) -> F64
 
 def _losses_in(splats: Splats, camera: Camera, kernel: str) -> F64:
     p = project(splats, camera, kernel)
-    with DRAWING:
-        picture = draw(p, camera).astype(np.float64)
+    picture = draw(p, camera, alone=True).astype(np.float64)
     out = np.zeros(len(splats))
     _accumulate(p.starts, p.members, p.mean, p.conic, p.opacity, p.color, picture, out)
     return out

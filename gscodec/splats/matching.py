@@ -9,7 +9,7 @@ A pair that would cost more bits than the death of the one and the birth of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from gscodec.base.threads import in_threads
 from gscodec.splats.lives import BASE_BITS, HIDE_BITS, change_bits
 from gscodec.splats.model import Splats
 from gscodec.splats.motion import NEIGHBOURS, SAMPLE, Matcher, fit_steps, nearest
@@ -124,17 +125,24 @@ def _relate(a: Splats, b: Splats, velocity: F64 | None) -> tuple[Relation, I64]:
     none = np.full(len(a), -1, dtype=np.int64)
     if len(a) == 0 or len(b) == 0:
         return (Relation.TRACKED if len(a) == len(b) else Relation.CHANGED), none
-    share = _coherence(a, b) if len(a) == len(b) else 0.0
-    rows = np.arange(len(a), dtype=np.int64)
+    share, same = 0.0, none
+    if len(a) == len(b):
+        asked: tuple[Callable[[Splats, Splats], Any], ...] = (_coherence, _same_rows)
+        share, same = in_threads(lambda ask: ask(a, b), asked)
     if share >= COHERENT:
-        return Relation.TRACKED, _without_wrong(a, b, rows)
+        return Relation.TRACKED, same
     found = _without_wrong(a, b, match_rows(a, b, velocity))
     pairs = np.flatnonzero(found >= 0)
     if _is_most(pairs, a, b) and _coherence(a.take(pairs), b.take(found[pairs])) >= max(COHERENT, share):
         return Relation.SHUFFLED, found
     if share >= MOSTLY:
-        return Relation.TRACKED, _without_wrong(a, b, rows)
+        return Relation.TRACKED, same
     return Relation.CHANGED, none
+
+
+def _same_rows(a: Splats, b: Splats) -> I64:
+    """What is found where row i of `b` is row i of `a`."""
+    return _without_wrong(a, b, np.arange(len(a), dtype=np.int64))
 
 
 def _is_most(pairs: I64, a: Splats, b: Splats) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gscodec.base.errors import BadInput, Misuse
+from gscodec.base.threads import ahead
 from gscodec.splats.formats import can_read, format_of, is_known
 from gscodec.splats.model import Splats
 from gscodec.splats.scene import Scene, check_up, load_scene
@@ -41,7 +42,8 @@ class FileSequence:
         return replace(format_of(path).read(path), up=self.up)
 
     def __iter__(self) -> Iterator[Splats]:
-        return (self[i] for i in range(len(self)))
+        """The frames; the next few are read meanwhile."""
+        return ahead(self.__getitem__, range(len(self)))
 
 
 def _ignore(_: str) -> None:

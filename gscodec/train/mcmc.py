@@ -12,7 +12,7 @@ import torch
 
 from gscodec.train.gaussians import NAMES, Gaussians, turned
 
-__all__ = ["DEAD", "GONE", "grow", "relocate", "shared_opacity", "shared_scale", "take", "walk"]
+__all__ = ["DEAD", "GONE", "grow", "make_room", "relocate", "shared_opacity", "shared_scale", "take", "walk"]
 
 PER_SLOT = (*NAMES, "masks")  # groups of the optimiser whose tensors have a row a Gaussian
 DEAD = 0.005  # opacity under which a Gaussian is moved (the paper's)
@@ -62,12 +62,7 @@ def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Gene
             return 0
         weight = torch.where(opacity < DEAD, 0.0, opacity).cpu()
         source = torch.multinomial(weight, len(dead), True, generator=generator).to(dead.device)
-        count = (1 + torch.bincount(source, minlength=len(opacity))).clamp(max=MOST)
-        factor = shared_scale(opacity, count)
-        shared = shared_opacity(opacity, count).clamp(min=DEAD)
-        crowded = torch.unique(source)
-        gaussians.logits[crowded] = torch.logit(shared[crowded])
-        gaussians.log_scales[crowded] += torch.log(factor[crowded])[:, None]
+        make_room(gaussians, source)
         for group in adam.param_groups:
             if group["name"] in PER_SLOT:
                 tensor = group["params"][0]
@@ -76,6 +71,17 @@ def relocate(gaussians: Gaussians, adam: torch.optim.Adam, generator: torch.Gene
                     if value.ndim:
                         value[dead] = value[source] = 0
     return len(dead)
+
+
+def make_room(gaussians: Gaussians, source: torch.Tensor) -> None:
+    """Rows `source` (M,), one several times perhaps, share opacity and scale with M more that will be where they are."""
+    opacity = torch.sigmoid(gaussians.logits).clamp(max=OPAQUE)
+    count = (1 + torch.bincount(source, minlength=len(opacity))).clamp(max=MOST)
+    factor = shared_scale(opacity, count)
+    shared = shared_opacity(opacity, count).clamp(min=DEAD)
+    crowded = torch.unique(source)
+    gaussians.logits[crowded] = torch.logit(shared[crowded])
+    gaussians.log_scales[crowded] += torch.log(factor[crowded])[:, None]
 
 
 def take(leaves: dict[str, torch.Tensor], adam: torch.optim.Adam, rows: torch.Tensor) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as nn
 
-from gscodec.train.gaussians import Gaussians, product, turned
+from gscodec.train.gaussians import Gaussians, conjugate, product, turned
 from gscodec.train.keyframe import Report
 
-__all__ = ["Nodes", "bind_nodes", "move", "moved", "rigidity"]
+__all__ = ["Nodes", "bind_nodes", "move", "moved", "node_motion", "rigidity"]
 
 NEAREST = 4
 CARRY = 0.6  # of the last motion, as a start: all of it overshoots where direction changes (HiCoM)
@@ -70,6 +70,14 @@ def moved(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> Gaussians:
     means = (nodes.weights[..., None] * placed).sum(1)
     turn = nn.normalize((nodes.weights[..., None] * turns[nodes.near]).sum(1), dim=1)
     return Gaussians(means, product(turn, start.quats), start.log_scales, start.logits, start.sh)
+
+
+def node_motion(nodes: Nodes, before: Gaussians, after: Gaussians) -> torch.Tensor:
+    """(K, 6) of the nodes where their own Gaussians went from `before` to `after`; see Nodes.motion."""
+    a, b = (nn.normalize(g.quats[nodes.rows], dim=1) for g in (before, after))
+    turn = product(b, conjugate(a))
+    shift = (after.means - before.means)[nodes.rows]
+    return torch.cat([shift, 2 * torch.where(turn[:, :1] < 0, -turn[:, 1:], turn[:, 1:])], dim=1)
 
 
 def rigidity(start: Gaussians, nodes: Nodes, motion: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from gscodec.train.captures.model import Capture
@@ -15,10 +17,17 @@ KEPT = 0.01  # share under which a mask is off (Compact 3DGS)
 MASK_START = 1.0  # logit
 
 
-def contribution(gaussians: Gaussians, capture: Capture, frame: int, kernel: str) -> torch.Tensor:
+def contribution(
+    gaussians: Gaussians,
+    capture: Capture,
+    frame: int,
+    kernel: str,
+    weigh: Callable[[torch.Tensor, int], torch.Tensor] | None = None,
+) -> torch.Tensor:
     """(N,) sum of alpha times what light reaches it, over all pixels of the training views.
 
     With one colour for all, that is what the picture's sum changes by per change of a Gaussian's colour.
+    `weigh`: the picture (H, W, 4) as drawn and its view to weights (H, W) of the pixels.
     """
     a = gaussians.fixed().activated()
     grey = torch.zeros(len(a.means), 1, 3, device=a.means.device, requires_grad=True)
@@ -26,8 +35,13 @@ def contribution(gaussians: Gaussians, capture: Capture, frame: int, kernel: str
     total = torch.zeros(len(a.means), device=a.means.device)
     for view in capture.train_views:
         if capture.views[view].has(frame):
-            picture = render(shown, [capture.views[view].camera(frame)], kernel=kernel)
-            (slope,) = torch.autograd.grad(picture[..., 0].sum(), grey)
+            camera = capture.views[view].camera(frame)
+            light = render(shown, [camera], kernel=kernel)[0, ..., 0]
+            if weigh:
+                with torch.no_grad():
+                    weights = weigh(render(a, [camera], kernel=kernel)[0], view)
+                light = light * weights
+            (slope,) = torch.autograd.grad(light.sum(), grey)
             total += slope[:, 0, 0] / Y0
     return total
 

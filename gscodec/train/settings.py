@@ -16,7 +16,7 @@ CODEC_LOSSES = ("price", "grid", "calm", "entropy", "quantise", "snap")  # see c
 MOST_PRUNED = 0.9
 LEAST = {
     "gaussians": 1, "key_iterations": 1, "nodes": 1, "motion_iterations": 0, "detail_iterations": 0,
-    "views_per_step": 1, "preview_every": 0, "mask_weight": 0,
+    "views_per_step": 1, "preview_every": 0, "mask_weight": 0, "gop": 0,
 }  # fmt: skip
 
 
@@ -28,7 +28,8 @@ class TrainSettings:
     `start_share`: of these slots, those that are seeded; the others grow. `mask_weight`: of learnt masks (0: none),
     which leave fewer than `gaussians`. `camera_colours`: each training camera has a colour map of its own.
     `preview_every`: pictures between previews of a key frame (0: none). `distil_from`: the key frame is trained with SH
-    of that degree, then distilled to `sh_degree` in a fifth of its iterations more.
+    of that degree, then distilled to `sh_degree` in a fifth of its iterations more. `gop`: frames that are trained one
+    after the other, rounded up to whole GOPs of the encoder; 0: as many as it keeps a base for (see plan.py).
     """
 
     gaussians: int = 12_000
@@ -45,6 +46,7 @@ class TrainSettings:
     prune: float = 0.0
     mask_weight: float = 0.0
     camera_colours: bool = False
+    gop: int = 0
     preview_every: int = 250
     distil_from: int = 0
     quality: float = DEFAULT_QUALITY  # of the encode that `codec` works for

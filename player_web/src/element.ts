@@ -10,6 +10,7 @@ import { Playback } from "./player/playback.js";
 import { explain, openSource } from "./player/sources.js";
 import { type StartedWorkers, startWorkers } from "./player/workers.js";
 import { Gestures } from "./ui/gestures.js";
+import type { Playable, Stats } from "./ui/playable.js";
 import { Shell } from "./ui/shell.js";
 import { WorkerLuma } from "./video/client.js";
 import { ElementLuma } from "./video/mse.js";
@@ -22,21 +23,12 @@ const RESORT = 0.9998; // cosine between the camera's axis and the one that a fr
 
 const seconds = () => performance.now() / 1000;
 
-export interface Stats {
-  /** Drawn in the last second. */
-  fps: number;
-  splats: number;
-  /** Of the last segment's decoding. */
-  decodeMs: number;
-  dropped: number;
-}
-
 /** A list of [start, end] in seconds with the look of TimeRanges. */
 function ranges(list: [number, number][]): TimeRanges {
   return { length: list.length, start: (i: number) => list[i]![0], end: (i: number) => list[i]![1] };
 }
 
-export class GsPlayer extends HTMLElement {
+export class GsPlayer extends HTMLElement implements Playable {
   static readonly observedAttributes = ["src", "loop", "controls", "poster"];
 
   private readonly shell: Shell;

@@ -61,8 +61,15 @@ def test_share_through_h264() -> None:
 def test_static_scene_is_compared_at_exactly_the_peers_psnr() -> None:
     still = Still(1000, [point(1, 4.0, 48.0), point(2, 16.0, 50.0)], {"SOG": point(0, 10.0, 49.0)}, 20000)
     text = sections(Results(stills={"guitar": still}), {})["bench rd static"]
-    assert "| guitar, SOG | 1000 | 10.00 | 49.00 | 8.00 | 0.80 | 8.5 bytes a Gaussian |" in text
+    assert "| guitar, SOG | 1000 | 10.00 | 49.00 | 8.00 | 0.80 | 8.5 bytes a Gaussian |  |  |" in text
     assert "| guitar, SOG as shipped | 1000 | 20.00 |" in text
+
+
+def test_hidden_ones_dropped_stand_beside_all_kept_at_the_same_psnr_over_all_gaussians() -> None:
+    kept, dropped = ([point(1, kb, 48.0), point(2, 4 * kb, 50.0)] for kb in (4.0, 3.0))
+    still = Still(1000, kept, {"SOG": point(0, 10.0, 49.0)}, dropped=dropped)
+    text = sections(Results(stills={"guitar": still}), {})["bench rd static"]
+    assert "| 8.00 | 0.80 | 8.5 bytes a Gaussian | 6.00 | 25.0 % |" in text
 
 
 def test_static_scene_without_peers_still_has_a_row() -> None:
@@ -75,6 +82,8 @@ def test_tool_is_worth_the_bytes_that_the_full_codec_saves_at_its_psnr() -> None
     text = sections(results(tools=tools), {})["bench rd tools"]
     assert "| parts | +50.0 % |  |" in text
     assert "| gauge | +0.5 % | under 1 % |" in text
+    beyond = sections(results(tools={("seq-fox", "parts"): point(34, 15.0, 60.0)}), {})["bench rd tools"]
+    assert " % e |" in beyond
 
 
 def test_seams_are_the_difference_of_border_and_inside() -> None:
@@ -125,7 +134,7 @@ class FakeBench:
     def ours(self, settings: EncodeSettings) -> Point:
         self.asked.append(settings.quality)
         psnr = target_psnr(settings.quality) - 0.33
-        return point(settings.quality, 10 ** (psnr / 40), psnr)
+        return point(settings.quality, 10 ** (psnr / 40) * (0.9 if settings.drop_hidden else 1.0), psnr)
 
     def static(self, kind: str) -> Point:
         if not self.peers:
@@ -141,13 +150,14 @@ def test_still_is_bracketed_about_each_peer_with_few_encodes(monkeypatch: pytest
         rate = rate_at(still.ours, peer.psnr)
         assert not rate.extrapolated
         assert rate.kb == pytest.approx(10 ** (peer.psnr / 40))
-    assert len(bench.asked) <= 5
+        assert rate_at(still.dropped, peer.psnr).kb == pytest.approx(0.9 * rate.kb)
+    assert len(bench.asked) <= 10
 
 
 def test_still_without_node_is_measured_alone_at_the_default() -> None:
     bench: Any = FakeBench("angel", {})
     still = rd._still(bench, RdOptions())
-    assert bench.asked == [DEFAULT_QUALITY] and not still.peers
+    assert bench.asked == [DEFAULT_QUALITY] and not still.peers and not still.dropped
 
 
 def test_shipped_sog_is_not_coded_again() -> None:

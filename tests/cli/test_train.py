@@ -15,6 +15,7 @@ import PIL.Image
 import pytest
 
 from gscodec.cli.main import main
+from gscodec.container import GsvFile
 from gscodec.train.captures.sample import write_sample_capture
 
 
@@ -117,3 +118,50 @@ def test_a_folder_of_ply_with_a_report(
     assert "other settings" in capsys.readouterr().err
     assert main([*again, "--force", "--codec-losses", "calm,quiet"]) == 2
     assert main([*again, "--frames", "1:9", "--force"]) == 2
+
+
+def test_gops_in_parallel_a_work_folder_and_views_held_out(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+    command = [
+        *arguments(capture, tmp_path / "x.gsv"),
+        "--frames",
+        "0:3",
+        "--json",
+        "--work",
+        str(tmp_path / "w"),
+    ]
+    command += ["--gop", "2", "--workers", "2", "--hold-out", "2", "--gaussians", "60"]
+    assert main(command) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["frames"], document["gops"]) == (3, 2)
+    for name in ("temporal", "temporal_decoded"):
+        temporal = document[name]
+        assert temporal["difference"] == pytest.approx(temporal["border"] - temporal["inside"])
+    assert sorted(p.name for p in (tmp_path / "w").glob("*.npz")) == [f"frame_0000{t}.npz" for t in range(3)]
+    assert not (tmp_path / "x.gsv.work").exists()
+    index = GsvFile.open(tmp_path / "x.gsv").index
+    assert [entry.first_frame for entry in index] == [0, 2]  # the encoder's borders are training's
+    run = json.loads((tmp_path / "w" / "run.json").read_text())
+    assert run["settings"]["gop"] == 2
+    assert main([*command, "--force", "--hold-out", "3"]) == 2  # other views: another run
+    assert main([*arguments(capture, tmp_path / "y.gsv"), "--workers", "0"]) == 2
+    assert main([*arguments(capture, tmp_path / "y.gsv"), "--gop", "-1"]) == 2
+
+
+def test_masks_are_learnt_and_sh_distilled_where_asked(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+    command = [*arguments(capture, tmp_path / "ply"), "--frames", "0:1", "--gaussians", "120", "--json"]
+    command += ["--mask-weight", "3", "--distil-from", "2", "--codec-losses", "none", "--preview-every", "0"]
+    assert main(command) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert 0 < document["gaussians"] < 120  # what its mask has switched off is gone
+    assert "temporal" not in document  # one GOP has no border
+    assert b"f_rest_8" in (tmp_path / "ply" / "frame_0000.ply").read_bytes()  # of degree 1 again
+    assert b"f_rest_9" not in (tmp_path / "ply" / "frame_0000.ply").read_bytes()
+    run = json.loads((tmp_path / "ply.work" / "run.json").read_text())["settings"]
+    assert (run["mask_weight"], run["distil_from"]) == (3.0, 2)
+    assert main([*arguments(capture, tmp_path / "b"), "--mask-weight", "-1"]) == 2

@@ -14,8 +14,9 @@ from gscodec.codec.pipeline import encode_sequence
 from gscodec.codec.settings import DEVICES, EncodeSettings
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.cuda import sensitivity_arguments
+from gscodec.render.moments import PAIRS, Sums, sum_view
 from gscodec.render.projection import Projection, project
-from gscodec.render.sensitivity import PAIRS, Sums, _fade, _sum_view, measure_sensitivity
+from gscodec.render.sensitivity import _fade, measure_sensitivity
 from gscodec.splats.model import Splats
 from gscodec.splats.sample import make_sample
 
@@ -61,7 +62,7 @@ def test_shared_arithmetic_gives_the_sums_of_the_cpu(
     splats, view = scene(n), camera(width, height)
     p = project(splats, view, kernel)
     fade = _fade(splats, p)
-    assert_alike(sums_on_host(host, p, fade, view, 1 << 20), _sum_view(p, fade, view))
+    assert_alike(sums_on_host(host, p, fade, view, 1 << 20), sum_view(p, fade, view))
 
 
 @pytest.mark.parametrize("most", [1, 100])

@@ -106,6 +106,20 @@ def test_least_recently_used_go_but_not_those_of_this_run(
     assert len(measured) == 4
 
 
+def test_files_are_counted_too(
+    tmp_path: Path, splats: Splats, cameras: list[Camera], measured: list[int]
+) -> None:
+    for count, used in ((1, 1e9), (2, 2e9)):  # of cameras: two keys
+        SensitivityCache(tmp_path).measure(splats, cameras[:1] * count, **WAY)
+        os.utime(max(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime), (used, used))
+    SensitivityCache(tmp_path, max_files=2, since=3e9).measure(splats, cameras[:1] * 3, **WAY)
+    assert len(list(tmp_path.iterdir())) == 2
+    SensitivityCache(tmp_path).measure(splats, cameras[:1] * 2, **WAY)
+    assert len(measured) == 3
+    SensitivityCache(tmp_path).measure(splats, cameras[:1], **WAY)  # it was used least recently, and went
+    assert len(measured) == 4
+
+
 def test_a_folder_that_cannot_be_is_no_error(tmp_path: Path, splats: Splats, cameras: list[Camera]) -> None:
     (tmp_path / "file").write_text("in the way")
     cache = SensitivityCache(tmp_path / "file" / "folder")

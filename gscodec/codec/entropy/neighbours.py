@@ -34,14 +34,19 @@ class Neighbours(NamedTuple):
 
 
 def cell_shift_for(x: np.ndarray) -> int:
-    """The cell size (a shift) with about three slots in an occupied cell. x: (N, 3) lattice positions."""
-    n = max(1, x.shape[0])
-    for shift in range(21):
+    """The cell size (a shift) with about three slots in an occupied cell.
+
+    x: (N, 3) lattice positions in the partition's order, in which the slots of a cell follow one another.
+    """
+    few, most = 0, 20  # coarser cells are never more: the smallest shift that does is found by halving
+    while few < most:
+        shift = (few + most) // 2
         cells = x >> shift
-        keys = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
-        if n >= 3 * np.unique(keys).size:
-            return shift
-    return 20
+        if x.shape[0] >= 3 * (1 + np.count_nonzero((cells[1:] != cells[:-1]).any(axis=1))):
+            most = shift
+        else:
+            few = shift + 1
+    return few
 
 
 @njit

@@ -9,7 +9,6 @@ from gscodec.codec.entropy.coder import (
     ERR_BAD,
     ERROR,
     SET_SIZE,
-    WRITING,
     code_bit,
     code_value,
     quantise,
@@ -26,18 +25,11 @@ __all__ = [
     "code_numbers",
     "code_overflow",
     "label_base",
-    "quantise_round",
+    "plane_means",
 ]
 
 LABEL_COUNTERS = 3 + 64
 VALUE_LIMIT = 1 << 30  # |integer| of any plane; keeps every later product below 2^53
-
-
-@njit
-def quantise_round(x, offset):
-    """x to the nearest integer with rounding offset (0.5: plain; less: a dead zone)."""
-    a = np.int64(np.floor(abs(x) + offset))
-    return -a if x < 0 else a
 
 
 @njit
@@ -99,20 +91,14 @@ def code_classes(
 
 
 @njit
-def code_base_plane(
-    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, classes, predicted, target, q, q_before, v
-):
-    """One base plane with set s. q (N,) residuals, v (N,) decoded integers, q_before: the previous channel's q.
-
-    Writing, `predicted`: q is made from `target` (float64, in base units), closed loop. Writing, else: q is given.
-    """
+def code_base_plane(st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, classes, predicted, q, q_before, v):
+    """One base plane with set s. q (N,) residuals (writing: given), v (N,) decoded integers out, q_before: the previous
+    channel's q; predicted: whether residuals are told from the neighbours' mean."""
     for i in range(q.shape[0]):
         if st[ERROR] != 0:
             return
         c, cc = classes[i], min(15, classes[i])
         mean = neighbour_mean(nb_i, nb_w, nb_n, nb_t, i, v) if predicted else np.int64(0)
-        if st[WRITING] and predicted:
-            q[i] = quantise_round((target[i] - mean) / np.float64(1 << c), 0.5)
         nb = neighbour_magnitude(nb_i, nb_w, nb_n, nb_t, i, q)
         low, high = np.int64(0), np.int64(0)
         near = np.int64(0)
@@ -138,7 +124,7 @@ def code_base_plane(
 
 
 @njit
-def _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means):
+def plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means):
     """Fill means (m,): beta / 32 of the neighbours' mean of r in each plane, rounded. reach (N,): planes of a slot up
     to its last nonzero r, so that empty planes cost nothing."""
     deep = 0
@@ -155,26 +141,15 @@ def _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means):
 
 
 @njit
-def _quantise_slot(i, m, means, target, scale, offsets, q):
-    """Writing: the residuals of slot i in all planes; returns the number of planes up to the last nonzero one."""
-    last = 0
-    for j in range(m):
-        q[i, j] = quantise_round((target[i, j] - means[j]) * scale, offsets[j])
-        if q[i, j] != 0:
-            last = j + 1
-    return last
-
-
-@njit
 def code_coefficients(
-    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, set_last, set_coef, classes, beta, offsets,
-    target, q, r, last, q_before, last_before,
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, set_last, set_coef, classes, beta,
+    q, r, last, q_before, last_before,
 ):  # fmt: skip
     """All context-coded planes of one channel, slot by slot.
 
-    target (N, m) float64 in units (writing); q, r (N, m) int64 out; last (N,) int64 out; q_before (N, m') and
-    last_before (N,) of the previous channel (m' = 0 where there is none); beta (m,) int64; offsets (m,)
-    float64: rounding offset of each plane.
+    q (N, m) int64 residuals and last (N,) int64 one past the last that is not zero (writing: both given); r (N, m)
+    int64 decoded integers out; q_before (N, m') and last_before (N,) of the previous channel (m' = 0 where there is
+    none); beta (m,) int64.
     """
     n, m = q.shape
     means = np.zeros(m, np.int64)
@@ -184,9 +159,7 @@ def code_coefficients(
         if st[ERROR] != 0:
             return
         c, cc = classes[i], min(15, classes[i])
-        _plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means)
-        if st[WRITING]:
-            last[i] = _quantise_slot(i, m, means, target, 1.0 / np.float64(1 << c), offsets, q)
+        plane_means(nb_i, nb_w, nb_n, nb_t, i, r, reach, beta, means)
         nl, pl = neighbour_magnitude(nb_i, nb_w, nb_n, nb_t, i, last), last_before[i]
         ql = quantise(nl)
         l_i = code_value(

@@ -12,6 +12,7 @@ import itertools
 import numpy as np
 
 from gscodec.base.jit import njit
+from gscodec.base.threads import in_threads, shares
 
 __all__ = ["SPELLINGS", "SPELLING_ORDER", "align"]
 
@@ -60,12 +61,15 @@ def _nearest_spelling(rel, logs, before, spellings, order):
     best, best_cost = 0, 1e30
     for s in range(24):
         b = spellings[s]
-        w = abs(rel[0] * b[0] - rel[1] * b[1] - rel[2] * b[2] - rel[3] * b[3])
-        angle = 2.0 * np.arccos(min(1.0, w))
-        cost = angle * angle
+        cost = 0.0
         for a in range(3):
             d = logs[order[s, a]] - before[a]
             cost += d * d
+        if cost >= best_cost:
+            continue
+        w = abs(rel[0] * b[0] - rel[1] * b[1] - rel[2] * b[2] - rel[3] * b[3])
+        angle = 2.0 * np.arccos(min(1.0, w))
+        cost += angle * angle
         if cost < best_cost:
             best, best_cost = s, cost
     return best
@@ -88,17 +92,34 @@ def _turn_freely(prev, q, logs, tmp, rel):
         q[:] = rel
 
 
-@njit
-def align(quats, logs, spellings, order, enabled, first_quats, first_logs):
+def align(
+    quats: np.ndarray,
+    logs: np.ndarray,
+    spellings: np.ndarray,
+    order: np.ndarray,
+    enabled: bool,
+    first_quats: np.ndarray,
+    first_logs: np.ndarray,
+) -> np.ndarray:
     """Re-spell in place: quats (T, N, 4) relative to the part's rotation, logs (T, N, 3). Returns spellings (T, N).
 
     first_quats (N, 4), first_logs (N, 3): what frame 0 is spelled like; empty: by falling scales.
     """
-    frames, n = quats.shape[0], quats.shape[1]
-    chosen = np.zeros((frames, n), np.int8)
+    chosen = np.zeros(quats.shape[:2], np.int8)
+    in_threads(
+        lambda some: _align(*some, quats, logs, spellings, order, enabled, first_quats, first_logs, chosen),
+        shares(quats.shape[1]),
+    )
+    return chosen
+
+
+@njit
+def _align(start, end, quats, logs, spellings, order, enabled, first_quats, first_logs, chosen):
+    """`align` of slots start..end, into chosen (T, N)."""
+    frames = quats.shape[0]
     rel, tmp, q = np.empty(4), np.empty(4), np.empty(4)
     old, p, before = np.empty(3), np.empty(4), np.empty(3)
-    for i in range(n):
+    for i in range(start, end):
         for t in range(frames):
             old[:] = logs[t, i]
             q[:] = quats[t, i]
@@ -124,4 +145,3 @@ def align(quats, logs, spellings, order, enabled, first_quats, first_logs):
             if known and (q * p).sum() < 0:
                 q[:] = -q
             quats[t, i] = q
-    return chosen

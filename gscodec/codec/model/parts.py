@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
 from gscodec.base.jit import njit
 
@@ -15,12 +14,12 @@ MAX_STRETCH = 2.5  # of a part: beyond, undoing its motion would magnify what it
 RIDGE = 2e-2  # of the affine correction, relative to the part's spread
 
 
-@njit(parallel=True)
+@njit
 def _reassign(means, ref, centres, moves, near, labels):
     """Each slot to the one of its `near` parts that predicts its track best; returns squared residuals (N,)."""
     n, frames = ref.shape[0], means.shape[0]
     cost = np.empty(n)
-    for i in prange(n):
+    for i in range(n):
         best = 1e300
         for j in range(near.shape[1]):
             p = near[i, j]
@@ -66,44 +65,65 @@ def fit_moves(
     M is the best similarity (Umeyama 1991) plus a ridge-fitted affine correction: a flat part's normal, which no
     affine fit determines, turns with the part, and M can be inverted.
     """
-    frames, parts = means.shape[0], centres.shape[0]
-    moves = np.zeros((frames, parts, 3, 4))
-    moves[..., :3] = np.eye(3)
-    order = np.argsort(labels, kind="stable")
-    bounds = np.searchsorted(labels[order], np.arange(parts + 1))
-    for p in range(parts):
-        rows = order[bounds[p] : bounds[p + 1]]
-        if rows.size == 0:
-            continue
-        d = ref[rows] - ref[rows].mean(axis=0)
-        middle = means[:, rows].mean(axis=1)
-        x = means[:, rows] - middle[:, None]
-        m = _similarities(x, d)
-        gram = d.T @ d
-        ridge = RIDGE * np.trace(gram) / 3 + 1e-12
-        left = x - d @ np.swapaxes(m, 1, 2)
-        m = m + np.swapaxes(np.linalg.solve(gram + ridge * np.eye(3), d.T @ left), 1, 2)
-        u, stretch, vt = np.linalg.svd(m)
-        stretch = np.clip(stretch, 1 / MAX_STRETCH, MAX_STRETCH)
-        u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # no mirror images
-        if keep_volume:
-            stretch = stretch / np.prod(stretch, axis=1, keepdims=True) ** (1 / 3)
-        m = (u * stretch[:, None, :]) @ vt
-        moves[:, p, :, :3] = m
-        moves[:, p, :, 3] = (
-            middle - centres[p] - np.einsum("tab,b->ta", m, ref[rows].mean(axis=0) - centres[p])
-        )
+    count, middle, start, cross, gram = _moments(means, ref, labels, centres.shape[0])
+    spread = np.trace(gram, axis1=1, axis2=2)
+    m = _similarities(cross, spread)
+    ridge = (RIDGE * spread / 3 + 1e-12)[:, None, None] * np.eye(3)
+    left = np.swapaxes(cross - m @ gram, 2, 3)
+    m = m + np.swapaxes(np.linalg.solve(np.broadcast_to(gram + ridge, left.shape), left), 2, 3)
+    u, stretch, vt = np.linalg.svd(m)
+    stretch = np.clip(stretch, 1 / MAX_STRETCH, MAX_STRETCH)
+    u[..., 2] *= np.sign(np.linalg.det(u @ vt))[..., None]  # no mirror images
+    if keep_volume:
+        stretch = stretch / np.prod(stretch, axis=2, keepdims=True) ** (1 / 3)
+    m = (u * stretch[..., None, :]) @ vt
+    shift = middle - centres - np.einsum("tpab,pb->tpa", m, start - centres)
+    moves = np.concatenate([m, shift[..., None]], axis=3)
+    moves[:, count == 0] = np.eye(3, 4)
     return moves
 
 
-def _similarities(x: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """(T, 3, 3) scaled rotations that take centred points d (n, 3) to x (T, n, 3)."""
-    u, s, vt = np.linalg.svd(np.swapaxes(x, 1, 2) @ d)
+@njit
+def _moments(means, ref, labels, parts):
+    """Of each part: how many slots (P,); mean place (T, P, 3) and mean reference (P, 3); about these, sums of x d'
+    (T, P, 3, 3) and d d' (P, 3, 3), x a slot's place and d its reference."""
+    frames, n = means.shape[0], ref.shape[0]
+    count = np.zeros(parts)
+    middle, start = np.zeros((frames, parts, 3)), np.zeros((parts, 3))
+    cross, gram = np.zeros((frames, parts, 3, 3)), np.zeros((parts, 3, 3))
+    for i in range(n):
+        count[labels[i]] += 1
+        start[labels[i]] += ref[i]
+    for p in range(parts):
+        start[p] /= max(count[p], 1.0)
+    for t in range(frames):
+        for i in range(n):
+            for a in range(3):
+                middle[t, labels[i], a] += means[t, i, a]
+        for p in range(parts):
+            middle[t, p] /= max(count[p], 1.0)
+        for i in range(n):
+            p = labels[i]
+            for a in range(3):
+                x = means[t, i, a] - middle[t, p, a]
+                for b in range(3):
+                    cross[t, p, a, b] += x * (ref[i, b] - start[p, b])
+    for i in range(n):
+        p = labels[i]
+        for a in range(3):
+            for b in range(3):
+                gram[p, a, b] += (ref[i, a] - start[p, a]) * (ref[i, b] - start[p, b])
+    return count, middle, start, cross, gram
+
+
+def _similarities(cross: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(T, P, 3, 3) scaled rotations that take centred points d to x, of sums x d' (T, P, 3, 3) and of d d (P,)."""
+    u, s, vt = np.linalg.svd(cross)
     sign = np.ones_like(s)
-    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
-    scale = (s * sign).sum(axis=1) / max(float((d**2).sum()), 1e-12)
+    sign[..., 2] = np.sign(np.linalg.det(u @ vt))
+    scale = (s * sign).sum(axis=2) / np.maximum(spread, 1e-12)
     scale = np.where((scale > 0.1) & (scale < 10), scale, 1.0)
-    return np.asarray(scale[:, None, None] * (u * sign[:, None, :]) @ vt)
+    return np.asarray(scale[..., None, None] * (u * sign[..., None, :]) @ vt)
 
 
 def _centres(ref: np.ndarray, labels: np.ndarray, parts: int) -> np.ndarray:

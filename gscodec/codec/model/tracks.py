@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gscodec.base.threads import in_threads
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import LUMA_CHROMA
 from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
@@ -20,7 +21,8 @@ __all__ = ["Tracks", "attribute_tracks", "make_tracks", "spell"]
 LOGIT_LIMIT = 9.0  # beyond: opacity within 1/8000 of 0 or 1
 LOG_SCALE_MIN = -18.0
 SENSITIVITY_FLOOR = 1 / 4  # of the usual one: steps at most twice the usual
-PART_CHOICES = (0, 8, 24, 48)
+PART_CHOICES = (8, 24, 48)
+PART_SAMPLE = 6000  # slots by which their number is chosen; all are labelled for the chosen one
 
 
 @dataclass
@@ -54,8 +56,12 @@ class Tracks:
 
     def take(self, rows: np.ndarray) -> Tracks:
         """The given slots in the given order."""
+        means, quats, logs, logits, colours = in_threads(
+            lambda array: array.take(rows, axis=1),
+            (self.means, self.quats, self.logs, self.logits, self.colours),
+        )
         return Tracks(
-            self.means[:, rows], self.quats[:, rows], self.logs[:, rows], self.logits[:, rows], self.colours[:, rows],
+            means, quats, logs, logits, colours,
             {k: v[rows] for k, v in self.sensitivity.items()},
             None if self.labels is None else self.labels[rows], self.moves, self.centres, self.reference[rows],
             self.sh_degree,
@@ -177,20 +183,20 @@ def choose_parts(means: np.ndarray, steps: np.ndarray) -> np.ndarray | None:
     Cost model: half a log2 of energy against step^2 for each of a slot's frames and axes; side bytes of the parts.
     """
     frames, n = means.shape[:2]
-    still = means - means.mean(0)
-    best_labels, best = None, _bits((still**2).sum((0, 2)) / frames, steps, frames)
+    some = np.unique(np.linspace(0, n - 1, min(n, PART_SAMPLE)).astype(int))
+    sample, share = np.ascontiguousarray(means[:, some]), n / len(some)
+    still = sample - sample.mean(0)
+    number, best = 0, share * _bits((still**2).sum((0, 2)) / frames, steps[some], frames)
     if best < 0.02 * frames * n:
         return None
-    for parts in PART_CHOICES[1:]:
-        if parts * 30 > n:
-            break
-        labels, cost = fit_labels(means, parts)
-        bits = _bits(cost, steps, frames) + parts * 12 * 6.0 * min(frames, 8)
+    choices = [parts for parts in PART_CHOICES if parts * 30 <= n]
+    for parts, (_, cost) in zip(choices, in_threads(lambda p: fit_labels(sample, p), choices), strict=True):
+        bits = share * _bits(cost, steps[some], frames) + parts * 12 * 6.0 * min(frames, 8)
         if bits < 0.97 * best:
-            best_labels, best = labels, bits
-    if best_labels is None:
+            number, best = parts, bits
+    if number == 0:
         return None
-    return np.unique(best_labels, return_inverse=True)[1].astype(np.int64)
+    return np.unique(fit_labels(means, number)[0], return_inverse=True)[1].astype(np.int64)
 
 
 def _bits(energy: np.ndarray, steps: np.ndarray, frames: int) -> float:

@@ -1,8 +1,8 @@
 /** The bar of controls. */
 
-import type { GsPlayer } from "../element.js";
 import { ICONS } from "./icons.js";
 import { type KeyActions, RATES, step, togglePlay } from "./keys.js";
+import type { Playable } from "./playable.js";
 
 const SEEK_STEP = 1; // seconds, by arrow keys on the seek bar
 
@@ -42,7 +42,7 @@ export class Bar {
 
   constructor(
     private readonly root: HTMLElement,
-    private readonly player: GsPlayer,
+    private readonly player: Playable,
     actions: KeyActions,
   ) {
     root.innerHTML = MARKUP;

@@ -1,6 +1,6 @@
 /** What keys do, and the list of them that people see. */
 
-import type { GsPlayer } from "../element.js";
+import type { Playable } from "./playable.js";
 
 export const RATES = [0.25, 0.5, 1, 1.5, 2];
 const STEP = 0.08; // of the picture's height
@@ -36,23 +36,23 @@ const ARROWS: Record<string, [number, number]> = {
   ArrowDown: [0, -STEP],
 };
 
-export function togglePlay(player: GsPlayer): void {
+export function togglePlay(player: Playable): void {
   if (player.paused) void player.play();
   else player.pause();
 }
 
-export function step(player: GsPlayer, by: number): void {
+export function step(player: Playable, by: number): void {
   player.pause();
   player.frame += by;
 }
 
-function changeRate(player: GsPlayer, by: number): void {
+function changeRate(player: Playable, by: number): void {
   const at = RATES.findIndex((rate) => rate >= player.playbackRate);
   player.playbackRate = RATES[Math.min(Math.max(0, at + by), RATES.length - 1)]!;
 }
 
 /** True where the key meant something. `onPicture`: arrows steer the camera. */
-export function act(player: GsPlayer, event: KeyboardEvent, onPicture: boolean, actions: KeyActions): boolean {
+export function act(player: Playable, event: KeyboardEvent, onPicture: boolean, actions: KeyActions): boolean {
   if (event.ctrlKey || event.altKey || event.metaKey) return false;
   const arrow = ARROWS[event.key];
   if (arrow !== undefined && (onPicture || event.shiftKey)) {

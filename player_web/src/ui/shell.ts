@@ -1,9 +1,9 @@
 /** The player's shadow tree: picture, controls, notices. Reads the element's public state once a drawn frame. */
 
-import type { GsPlayer } from "../element.js";
 import { Bar } from "./bar.js";
 import { ICONS } from "./icons.js";
 import { act, KEY_LIST, togglePlay } from "./keys.js";
+import type { Playable } from "./playable.js";
 import { STYLE } from "./style.js";
 
 const IDLE = 2800; // ms without a hand on it before the controls leave a playing picture
@@ -36,7 +36,7 @@ export class Shell {
   private statsAt = 0;
   private lost: string | null = null;
 
-  constructor(private readonly player: GsPlayer) {
+  constructor(private readonly player: Playable) {
     this.root = player.attachShadow({ mode: "open" });
     this.root.innerHTML = MARKUP;
     this.canvas = this.find("canvas");

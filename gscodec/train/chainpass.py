@@ -1,0 +1,119 @@
+"""The chain pass: quickly through the whole clip, so that each later GOP has a first frame and can train on its own.
+
+Frames follow each other as they do within a GOP, in a quarter of the iterations, motion in pictures of half the size.
+Where a GOP begins, idle slots are used again, and a longer detail stage, held to the first frame of the GOP before,
+makes the frame a key.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gscodec.train.births import reuse_slots
+from gscodec.train.captures.half import halved
+from gscodec.train.captures.model import Capture
+from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
+from gscodec.train.codec_losses import codec_steps, find_neighbours
+from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
+from gscodec.train.following import Chain, OnFrame, ReportOf, follow, unheard, untold
+from gscodec.train.gaussians import Gaussians
+from gscodec.train.keyframe import PictureLoss, Report
+from gscodec.train.motion import bind_nodes, node_motion
+from gscodec.train.plan import Plan, chain_settings, refine_iterations
+from gscodec.train.settings import TrainSettings
+
+__all__ = ["chain_pass"]
+
+REFINED = 1  # the stream of random numbers, beside that of the frame itself
+
+
+def chain_pass(
+    capture: Capture,
+    work: Path,
+    settings: TrainSettings,
+    plan: Plan,
+    report_of: ReportOf = untold,
+    on_frame: OnFrame = unheard,
+) -> None:
+    """The first frames of all GOPs but the clip's first, which is there. A killed pass goes on from its last frame."""
+    small = halved(capture)
+    for begin, start in pairwise(plan.starts):
+        path = frame_path(work, start)
+        there = path.exists()
+        if not there:
+            key = Checkpoint.load(frame_path(work, begin), settings.device)
+            before, carried = _carry(
+                capture, small, work, settings, plan, key, range(begin, start), report_of
+            )
+            report = report_of(start)
+            _refine(capture, work, settings, plan, start, key, before, carried, report).save(path)
+        for state in _states(work):
+            if _frame_of(state) < start:
+                state.unlink()
+        on_frame(start, there)
+
+
+def _states(work: Path) -> list[Path]:
+    """Where the pass has come to, the latest last."""
+    return sorted(work.glob("chain_*.npz"))
+
+
+def _frame_of(state: Path) -> int:
+    return int(state.stem.split("_")[1])
+
+
+def _carry(
+    capture: Capture, small: Capture, work: Path, settings: TrainSettings, plan: Plan, key: Checkpoint, gop: range,
+    report_of: ReportOf,
+) -> tuple[Gaussians, Gaussians]:  # fmt: skip
+    """The first frame of a GOP carried to its last, and to the frame after that."""
+    quick, colours = chain_settings(settings), load_colours(work, capture, settings)
+    chain = Chain.of(key.gaussians, capture, quick, len(plan.frames), colours)
+    at, last = gop.start, key
+    for state in _states(work):
+        at, last = _frame_of(state), Checkpoint.load(state, settings.device)
+    if at > gop.start and (report := report_of(at)):
+        report((at - gop.start) * quick.steps(following=True), math.nan)
+
+    def carried_to(frame: int) -> Checkpoint:
+        return follow(capture, quick, chain, frame, last, report_of(frame), small)
+
+    for frame in range(at + 1, gop.stop):
+        last = carried_to(frame)
+        last.save(work / f"chain_{frame:05d}.npz")
+        for state in _states(work)[:-1]:
+            state.unlink()
+    return last.gaussians, carried_to(gop.stop).gaussians
+
+
+def _refine(
+    capture: Capture, work: Path, settings: TrainSettings, plan: Plan, start: int, key: Checkpoint,
+    before: Gaussians, carried: Gaussians, report: Report | None,
+) -> Checkpoint:  # fmt: skip
+    """The first frame of a GOP from where the chain has brought `key`, the first frame of the GOP before."""
+    generator = torch.Generator().manual_seed(settings.seed + start)
+    seed, born, beside = reuse_slots(carried, capture, start, settings.kernel, generator)
+    came, went = before.fixed(), carried.fixed()  # a slot that is born moves as the one beside it
+    for ones in (came, went):
+        for tensor in ones.tensors().values():
+            tensor[born] = tensor[beside]
+    held = key.gaussians.fixed()
+    for name, tensor in held.tensors().items():
+        tensor[born] = getattr(seed, name)[born]
+    steps, rate = codec_steps(
+        seed, capture, settings.kernel, plan.base_frames, settings.device, settings.quality
+    )
+    calm = CalmDetail(
+        settings.codec, held, seed, pixels_per_unit(seed, capture, start), steps, rate, find_neighbours(seed)
+    )
+    rng = np.random.default_rng([settings.seed, start, REFINED])
+    colours = load_colours(work, capture, settings)
+    picture_loss = PictureLoss(capture, start, settings.kernel, rng, colours=colours)
+    gaussians, still = detail(calm, picture_loss, refine_iterations(settings), report)
+    motion = node_motion(bind_nodes(gaussians, settings.nodes), came, went)
+    return Checkpoint(gaussians, motion, still)

@@ -1,0 +1,140 @@
+"""The work folder of a run: which run it is of, one checkpoint a frame, and the sequence that they make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gscodec.base.errors import BadInput, Misuse
+from gscodec.splats.model import Splats
+from gscodec.train.captures.model import Capture
+from gscodec.train.colour import CameraColours
+from gscodec.train.gaussians import NAMES, Gaussians, to_splats
+from gscodec.train.plan import Plan
+from gscodec.train.settings import TrainSettings
+from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
+
+__all__ = [
+    "COLOURS",
+    "PREVIEW",
+    "Checkpoint",
+    "TrainedSequence",
+    "claim",
+    "frame_path",
+    "key_state",
+    "load_colours",
+]
+
+PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
+SHOWN_ONLY = ("preview_every",)  # settings that change no result
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """All that the next frame needs."""
+
+    gaussians: Gaussians
+    motion: torch.Tensor  # (K, 6) of the nodes, from the frame before to this one
+    still: (
+        torch.Tensor
+    )  # (N,) bool: held bit for bit from the frame before; a GOP's first: from the last GOP's first
+
+    def save(self, path: Path) -> None:
+        save_arrays(path, self.gaussians.tensors() | {"motion": self.motion, "still": self.still})
+
+    @classmethod
+    def load(cls, path: Path, device: str = "cpu") -> Checkpoint:
+        """Raises BadInput where the file isn't one of ours."""
+        arrays = load_arrays(path, "a checkpoint")
+        try:
+            tensors = {k: torch.from_numpy(arrays[k]).to(device) for k in (*NAMES, "motion", "still")}
+            if len({len(tensors[k]) for k in (*NAMES, "still")}) > 1:
+                raise ValueError("arrays of different lengths")
+        except UNREADABLE as error:
+            raise not_ours(path, "a checkpoint") from error
+        return cls(Gaussians(*(tensors[name] for name in NAMES)), tensors["motion"], tensors["still"])
+
+
+@dataclass(frozen=True)
+class TrainedSequence:
+    """A SplatSequence over the checkpoints of a run, in the capture's world; frames are read when asked for."""
+
+    folder: Path
+    capture: Capture
+    settings: TrainSettings
+    frames: range  # of the capture
+
+    @property
+    def fps(self) -> float:
+        return self.capture.fps
+
+    @property
+    def names(self) -> list[str]:
+        return [str(frame_path(self.folder, t)) for t in self.frames]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Splats:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        gaussians = self.checkpoint(index).gaussians
+        return to_splats(gaussians, self.capture.normalisation, self.capture.up, self.settings.kernel)
+
+    def __iter__(self) -> Iterator[Splats]:
+        return (self[i] for i in range(len(self)))
+
+    def checkpoint(self, index: int) -> Checkpoint:
+        return Checkpoint.load(frame_path(self.folder, self.frames[index]))
+
+    def still_share(self) -> float:
+        """Share of the slots that hold still bit for bit, mean over the following frames; 0 where there are none."""
+        shares = [float(self.checkpoint(i).still.float().mean()) for i in range(1, len(self))]
+        return float(np.mean(shares)) if shares else 0.0
+
+
+def frame_path(folder: Path, frame: int) -> Path:
+    return folder / f"frame_{frame:05d}.npz"
+
+
+def key_state(folder: Path) -> Path:
+    """Where the first key frame is kept while it is trained."""
+    return folder / "key.npz"
+
+
+def load_colours(folder: Path, capture: Capture, settings: TrainSettings) -> CameraColours | None:
+    """What the key frame has learnt of the cameras; None where that isn't asked for."""
+    return CameraColours.load(folder / COLOURS, capture, settings.device) if settings.camera_colours else None
+
+
+def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -> None:
+    """Make the work folder, or see that it is of the same run. Raises Misuse where it is of another."""
+    cameras = [(v.name, v.held_out, c.to_dict()) for v in capture.views for c in v.cameras[:1]]
+    digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
+    chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
+    run = {"settings": chosen, "first": plan.frames.start, "capture": digest}
+    if settings.codec:  # the key frame's base is made for so many frames
+        run["gop"] = plan.base_frames
+    wanted = json.loads(json.dumps(run))
+    place = folder / "run.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not place.exists():
+        part = place.with_suffix(".part")
+        part.write_text(json.dumps(wanted), encoding="utf-8")
+        part.replace(place)
+        return
+    try:
+        same = json.loads(place.read_text(encoding="utf-8")) == wanted
+    except ValueError as error:
+        raise BadInput("not of a training run; remove the work folder", file=str(place)) from error
+    if not same:
+        raise Misuse(
+            "the work folder is of another capture or other settings; remove it or name another",
+            folder=str(folder),
+        )

@@ -1,0 +1,139 @@
+"""GOPs that train on their own: the same bytes by one worker or two, and after a kill; slots that live on are kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gscodec.base.errors import BadInput, Misuse
+from gscodec.train.captures import open_capture
+from gscodec.train.captures.sample import write_sample_capture
+from gscodec.train.settings import TrainSettings
+
+torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
+
+SETTINGS = TrainSettings(
+    gaussians=150,
+    key_iterations=60,
+    motion_iterations=12,
+    detail_iterations=10,
+    nodes=20,
+    gop=3,
+    preview_every=0,
+)
+FRAMES = range(6)
+CHECKPOINTS = [f"frame_{t:05d}.npz" for t in FRAMES]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("capture") / "tiny"
+    write_sample_capture(place, train=4, test=1, frames=6, size=40, gaussians=400)
+    return place
+
+
+def contents(work: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in work.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of a run by one worker that nothing disturbed."""
+    from gscodec.train.pipeline import train_sequence
+    from gscodec.train.plan import make_plan
+
+    work = tmp_path_factory.mktemp("whole")
+    steps: list[int] = []
+    capture = open_capture(folder)
+    train_sequence(capture, work, SETTINGS, FRAMES, lambda n, _: steps.append(n))
+    assert sum(steps) == make_plan(capture.fps, SETTINGS.gop, FRAMES).steps(SETTINGS)
+    assert sorted(contents(work)) == [*CHECKPOINTS, "run.json"]  # nothing of the chain pass is left
+    return work
+
+
+def test_two_workers_make_the_same_bytes(folder: Path, whole: Path, tmp_path: Path) -> None:
+    from gscodec.train.pipeline import train_sequence
+
+    told: list[tuple[int, str]] = []
+    capture, reopen = open_capture(folder), partial(open_capture, folder)
+    train_sequence(
+        capture, tmp_path, SETTINGS, FRAMES, lambda n, note: told.append((n, note)), workers=2, reopen=reopen
+    )
+    assert contents(tmp_path) == contents(whole)
+    assert sum("held out" in note for n, note in told if n == 0) == len(FRAMES)
+    with pytest.raises(Misuse, match="worker"):
+        train_sequence(capture, tmp_path, SETTINGS, FRAMES, workers=2)
+
+
+def test_what_a_worker_finds_wrong_is_said(folder: Path, whole: Path, tmp_path: Path) -> None:
+    from gscodec.train.pipeline import train_sequence
+
+    for path in whole.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / CHECKPOINTS[5]).unlink()
+    (tmp_path / CHECKPOINTS[4]).write_bytes(b"nothing")
+    reopen = partial(open_capture, folder)
+    with pytest.raises(BadInput, match=CHECKPOINTS[4]):
+        train_sequence(open_capture(folder), tmp_path, SETTINGS, FRAMES, workers=2, reopen=reopen)
+
+
+RUN = """
+import sys
+from functools import partial
+from pathlib import Path
+from gscodec.train.captures import open_capture
+from gscodec.train.pipeline import train_sequence
+from tests.train.test_gops import FRAMES, SETTINGS
+
+if __name__ == "__main__":
+    reopen = partial(open_capture, Path(sys.argv[1]))
+    train_sequence(reopen(), Path(sys.argv[2]), SETTINGS, FRAMES, workers=int(sys.argv[3]), reopen=reopen)
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "workers"), [("chain_00002.npz", 1), (CHECKPOINTS[4], 1), (CHECKPOINTS[4], 2)]
+)
+def test_killed_in_a_later_gop_and_run_again_it_ends_with_the_same_bytes(
+    moment: str, workers: int, folder: Path, whole: Path, tmp_path: Path
+) -> None:
+    from gscodec.train.pipeline import train_sequence
+
+    script, work = tmp_path / "run.py", tmp_path / "work"
+    script.write_text(RUN)
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(folder), str(work), str(workers)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        deadline = time.monotonic() + 240
+        while not (work / moment).exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    if workers == 1:
+        assert not (work / CHECKPOINTS[5]).exists()
+    train_sequence(open_capture(folder), work, SETTINGS, FRAMES)
+    assert contents(work) == contents(whole)
+
+
+def test_slots_live_on_over_a_border_and_a_clip_of_one_gop_has_no_chain_pass(whole: Path) -> None:
+    from gscodec.train.checkpoints import Checkpoint
+    from gscodec.train.plan import make_plan
+
+    last, first = (Checkpoint.load(whole / CHECKPOINTS[t]).gaussians for t in (2, 3))
+    shift = (last.means - first.means).norm(dim=1)
+    size = float(torch.exp(first.log_scales).mean())
+    assert len(last.means) == len(first.means)
+    assert float(shift.median()) < 2 * size
+    assert make_plan(8.0, 0, FRAMES).starts == [0]
