@@ -115,16 +115,17 @@ class _Bench:
         target = min(float(np.mean(b.run().psnr)) for b in pair) - BELOW_DB
         if self.row.recipe == V3:  # where ours can't be as bad, it is better
             return Outcome(self.row, self.run(), None, target, self._v3(target), pair[1].at(target))
-        target = max(target, *(b.lowest().psnr for b in pair))
+        target = max(target, *(b._lowest().psnr for b in pair))
         return Outcome(self.row, self.run(), self._fixed(), target, self.at(target))
 
     def at(self, target: float) -> Stream:
         """The row's stream at a held-out PSNR."""
+        known = [self._fixed(), self._lowest()]
         return self._stream(
-            f"at {target:.3f}", lambda scratch: encoded_at(self._sequence(), target, self._fixed(), scratch)
+            f"at {target:.3f}", lambda scratch: encoded_at(self._sequence(), target, known, scratch)
         )
 
-    def lowest(self) -> Stream:
+    def _lowest(self) -> Stream:
         """Of the lowest quality: nothing is compared below what both can be."""
         return self._stream("lowest", lambda scratch: encoded(self._sequence(), 0.0, scratch))
 

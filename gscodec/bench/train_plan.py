@@ -37,20 +37,27 @@ def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | 
 
 
 def _compared(capture: str, frames: int, downscale: float = 1.0) -> tuple[Row, ...]:
-    """With and without what is made for the codec, and V3's recipe; the same codec, iterations and slots."""
+    """With and without what is made for the codec, with all of it but `price`, and V3's recipe.
+
+    The codec and the iterations are the same, and the slots that training begins with; `price` alone takes some.
+    """
     made = Row(
         part="worth", capture=capture, name="made for the codec", frames=frames, settings=preset(SHORT, preview_every=0, quality=LOW),
         downscale=downscale,
     )  # fmt: skip
     plain = replace(made, name="without", settings=replace(made.settings, codec=()))
+    free = replace(made.settings, codec=_all_but("price"))
+    kept = replace(made, name="made for it, all slots kept", settings=free)
     v3 = replace(plain.settings, sh_degree=0)  # as it is released; the key frame is ours
-    return made, plain, replace(plain, name="V3's recipe and layout", recipe=V3, settings=v3)
+    return made, plain, kept, replace(plain, name="V3's recipe and layout", recipe=V3, settings=v3)
+
+
+def _all_but(loss: str) -> tuple[str, ...]:
+    return tuple(name for name in CODEC_LOSSES if name != loss)
 
 
 def _without(loss: str) -> Row:
-    settings = preset(
-        SHORT, preview_every=0, quality=LOW, codec=tuple(name for name in CODEC_LOSSES if name != loss)
-    )
+    settings = preset(SHORT, preview_every=0, quality=LOW, codec=_all_but(loss))
     return Row(part="losses", capture=ABLATED, name=f"without {loss}", frames=8, settings=settings)
 
 
@@ -69,7 +76,6 @@ def rows_of(parts: tuple[str, ...], captures: tuple[str, ...] | None) -> tuple[R
     known = [r for r in ROWS if captures is None or r.capture in captures]
     chosen = [r for r in known if r.part in parts]
     if "losses" in parts and "worth" not in parts:  # what they are compared with
-        chosen = [
-            r for r in known if r.part == "worth" and r.capture == ABLATED and r.recipe == OURS
-        ] + chosen
+        both = [r for r in known if r.part == "worth" and r.capture == ABLATED][:2]
+        chosen = both + chosen
     return tuple(chosen)

@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -30,13 +31,13 @@ __all__ = [
     "encoded_at",
     "open_row",
     "sequence_of",
+    "stream_at",
     "train_row",
     "v3_at",
 ]
 
 FIXED_QUALITY = LOW  # of the encode that shows where bytes go
-WITHIN_DB = 0.1
-TRIES = 7
+QUALITY_KNOB = Knob(db_per_step=0.04, low=0, high=100, start=LOW)
 QP_KNOB = Knob(db_per_step=-0.3, low=1, high=51, start=30, whole=True)
 
 
@@ -44,6 +45,7 @@ QP_KNOB = Knob(db_per_step=-0.3, low=1, high=51, start=30, whole=True)
 class Run:
     """What a training run took and reached. PSNR: whole picture on black, held-out views, dB."""
 
+    slots: int
     seconds: list[float]  # by frame
     peak_mb: float
     psnr: list[float]  # by frame
@@ -91,7 +93,8 @@ def train_row(row: Row, place: Path, folder: Path, keys: Path) -> Run:
     sequence = sequence_of(row, capture, folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     scores = [float(np.mean(held_out_psnr(capture, splats, t))) for t, splats in enumerate(sequence)]
-    return Run(clock.seconds, peak, scores, sequence.still_share(), _estimate(row, sequence))
+    slots = len(sequence.checkpoint(0).gaussians.means)
+    return Run(slots, clock.seconds, peak, scores, sequence.still_share(), _estimate(row, sequence))
 
 
 def _write(path: Path, text: str) -> None:
@@ -214,45 +217,36 @@ def _measured(
     return Stream(setting, n_bytes / len(sequence) / 1000, float(np.mean(scores)), min(scores), by)
 
 
-def encoded_at(sequence: TrainedSequence, target: float, known: Stream, scratch: Path) -> Stream:
-    """The stream whose held-out PSNR is within WITHIN_DB of the target, or the lowest quality where that is still above.
-
-    The setting is found by false position from `known`; the nearest where TRIES are not enough.
-    """
-    tried = [known]
-    if known.psnr > target + WITHIN_DB and known.setting > 0:
-        tried.append(encoded(sequence, 0.0, scratch))
-    while abs(_nearest(tried, target).psnr - target) > WITHIN_DB and len(tried) < TRIES:
-        below = [s for s in tried if s.psnr < target]
-        above = [s for s in tried if s.psnr >= target]
-        if below and above:
-            low, high = max(below, key=lambda s: s.psnr), min(above, key=lambda s: s.psnr)
-            share = (target - low.psnr) / (high.psnr - low.psnr)
-            setting = low.setting + min(max(share, 0.1), 0.9) * (high.setting - low.setting)
-        elif above:
-            return min(above, key=lambda s: s.setting)  # quality 0
-        else:
-            setting = min(100.0, max(s.setting for s in tried) + 25)
-            if any(s.setting == setting for s in tried):
-                break
-        tried.append(encoded(sequence, round(setting, 1), scratch))
-    return _nearest(tried, target)
-
-
-def _nearest(streams: list[Stream], target: float) -> Stream:
-    return min(streams, key=lambda s: abs(s.psnr - target))
+def encoded_at(sequence: TrainedSequence, target: float, known: Sequence[Stream], scratch: Path) -> Stream:
+    """The bytes of our encoder's stream at a held-out PSNR, `known` being those that are there already."""
+    return stream_at(lambda quality: encoded(sequence, quality, scratch), QUALITY_KNOB, target, known)
 
 
 def v3_at(sequence: TrainedSequence, target: float) -> Stream:
-    """The run in V3's layout at the target, between two QPs around it (linear in log bytes)."""
+    """The same of the run in V3's layout."""
     from gscodec.bench.peer_v3 import encode_peer
 
-    def measure(qp: float) -> Point:
+    def measure(qp: float) -> Stream:
         clip = encode_peer(sequence, qp=int(qp))
-        stream = _measured(sequence, clip, qp, clip.n_bytes, {})
-        return Point(qp, stream.kb, stream.psnr, stream.worst, 0.0, 0.0)
+        return _measured(sequence, clip, qp, clip.n_bytes, {})
 
-    points = bracket(measure, QP_KNOB, target=target)
+    return stream_at(measure, QP_KNOB, target)
+
+
+def stream_at(
+    measure: Callable[[float], Stream], knob: Knob, target: float, known: Sequence[Stream] = ()
+) -> Stream:
+    """Bytes at `target` between two real streams around it (linear in log bytes, as `bench rd`).
+
+    Where the knob ends before, the nearest stream as it is.
+    """
+
+    def point(stream: Stream) -> Point:
+        return Point(stream.setting, stream.kb, stream.psnr, stream.worst, 0.0, 0.0)
+
+    points = bracket(lambda at: point(measure(at)), knob, [point(s) for s in known], target)
     rate = rate_at(points, target)
     near = min(points, key=lambda p: abs(p.psnr - target))
-    return Stream(near.setting, rate.kb, near.psnr if rate.extrapolated else target, near.worst)
+    if rate.extrapolated:
+        return Stream(near.setting, near.kb, near.psnr, near.worst)
+    return Stream(near.setting, rate.kb, target, near.worst)

@@ -66,21 +66,30 @@ def _worth(outcomes: Sequence[Outcome]) -> str:
     for o in outcomes:
         if o.row.part != "worth" or o.target is None or o.equal is None:
             continue
-        first = o.ours or next(
-            (p.equal for p in outcomes if p.row.part == "worth" and p.row.capture == o.row.capture), None
-        )
-        share = f"{first.kb / o.equal.kb:.2f}" if first and o.equal is not first else ""
+        ours = o.equal if o.ours is None else o.ours
+        other = o.equal if o.ours is not None else _plain(outcomes, o)
         rows.append([
-            o.row.capture, str(o.row.frames), o.row.name, _db(o.run.psnr), f"{o.target:.2f}", *_stream(o.equal),
-            *_stream(o.ours if o.row.recipe == V3 else first), share,
+            o.row.capture, str(o.row.frames), o.row.name, str(o.run.slots), _db(o.run.psnr), f"{o.target:.2f}",
+            *_stream(o.equal), *_stream(o.ours), f"{ours.kb / other.kb:.2f}" if other else "",
         ])  # fmt: skip
     if not rows:
         return ""
     head = (
-        "capture", "frames", "training", "held out, dB (mean / lowest)", "compared at, dB", "KB/frame", "decoded, dB",
-        "made for the codec, KB/frame", "decoded, dB", "share of the bytes",
+        "capture", "frames", "training", "slots", "held out, dB (mean / lowest)", "compared at, dB", "KB/frame",
+        "decoded, dB", "made for the codec, KB/frame", "decoded, dB", "share of the bytes",
     )  # fmt: skip
-    return "Streams at the same held-out PSNR, decoded.\n\n" + markdown_table(head, rows)
+    return (
+        "Streams at the same held-out PSNR, decoded: half a decibel below the lower of the two trained ones, or where"
+        " the better of the two lowest qualities is. The share is of the training without what is made for the codec;"
+        " in V3's row, ours of V3's.\n\n" + markdown_table(head, rows)
+    )
+
+
+def _plain(outcomes: Sequence[Outcome], of: Outcome) -> Stream | None:
+    """The stream of the same capture trained without the codec's losses; None for that one itself."""
+    alike = [o for o in outcomes if o.row.part == "worth" and o.row.capture == of.row.capture]
+    plain = next((o for o in alike if not o.row.settings.codec and o.row.recipe != V3), None)
+    return plain.equal if plain is not None and plain is not of else None
 
 
 def _losses(outcomes: Sequence[Outcome]) -> str:
@@ -97,13 +106,14 @@ def _losses(outcomes: Sequence[Outcome]) -> str:
         if o.row.capture not in {p.row.capture for p in outcomes if p.row.part == "losses"}:
             continue
         rows.append([
-            o.row.name, _db(o.run.psnr), f"{o.run.still:.0%}", *_stream(o.fixed), f"{o.target:.2f}", *_stream(o.equal),
+            o.row.name, str(o.run.slots), _db(o.run.psnr), f"{o.run.still:.0%}", *_stream(o.fixed),
+            f"{o.run.estimate / o.row.frames / 1000:.2f}", f"{o.target:.2f}", *_stream(o.equal),
         ])  # fmt: skip
     if not any(o.row.part == "losses" for o in outcomes) or not rows:
         return ""
     head = (
-        "training", "held out, dB (mean / lowest)", "held", f"KB/frame at quality {FIXED_QUALITY:g}", "decoded, dB",
-        "compared at, dB", "KB/frame", "decoded, dB",
+        "training", "slots", "held out, dB (mean / lowest)", "held", f"KB/frame at quality {FIXED_QUALITY:g}",
+        "decoded, dB", "as the entropy loss sees it", "compared at, dB", "KB/frame", "decoded, dB",
     )  # fmt: skip
     return "What each of the codec's losses is worth.\n\n" + markdown_table(head, rows)
 

@@ -7,7 +7,7 @@ bits is the slope at which the encoder itself works.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,9 +41,10 @@ KEY_LOSSES = ("price", "grid", "entropy", "quantise")  # those that the key fram
 VIEWS, VIEW_SIZE = 12, 256  # as the encoder's preset `fast`
 NEAREST = 4
 PER_MSE = 6.0  # of the photometric loss, for each of mean squared error: at errors of 0.05
-THRIFT = 4.0  # of the encoder's exchange rate: a following frame loses 0.02 dB and saves a fifth of its bits
+MOVING = 0.5  # coefficients of a slot that a following frame pays for, of some dozen
 KEY_FROM = 0.6  # share of the key frame's iterations after which its base is made for the codec
-PRICE_AT = (0.6, 0.85)  # shares of the iterations at which slots that are not worth their bits go
+PRICE_AT = (0.6, 0.65, 0.7, 0.75)  # shares of them after which some slots go
+AT_A_TIME = 1 / 3  # of these slots
 OTHER_BITS = 25.0  # of a slot, beside its base's: its place, and what changes over a GOP
 KEY_GRID = 0.25  # of the multiplier of bits, for each step that a base differs from its neighbours
 
@@ -60,6 +61,11 @@ class CodecSteps:
     order: torch.Tensor  # (N, 3) axes by falling scale: the codec's spelling
     shows: torch.Tensor  # (N,) mean squared error of the picture without each one, all others there
     frames: int  # of a GOP, over which the base is spread
+
+    def take(self, rows: torch.Tensor) -> CodecSteps:
+        """Of the slots `rows`."""
+        per_slot = ("means", "turns", "log_scales", "logits", "sh", "order", "shows")
+        return replace(self, **{name: getattr(self, name)[rows] for name in per_slot})
 
     @property
     def place_share(self) -> float:
@@ -106,8 +112,11 @@ def find_neighbours(gaussians: Gaussians) -> Neighbours:
 def codec_steps(
     gaussians: Gaussians, capture: Capture, kernel: str, frames: int, device: str, quality: float
 ) -> tuple[CodecSteps, float]:
-    """The encoder's steps at `quality` for a GOP of `frames`; and THRIFT times its exchange rate: the mean squared error
-    of the picture that a bit a slot, spent in every frame, is worth.
+    """The encoder's steps at `quality` for a GOP of `frames`; and its exchange rate: the mean squared error of the
+    picture that a bit a slot, spent in every frame, is worth.
+
+    By the model of `bits`, halving all steps costs |d| / (1 + |d|) bits a coefficient, and quarters the error. What is
+    nearly zero anyway costs nothing to tell: most of a static slot's coefficients.
     """
     splats = to_splats(gaussians, capture.normalisation, capture.up, kernel)
     cameras = sensitivity_cameras(splats, capture.zone(), seed=0, size=VIEW_SIZE, count=VIEWS)
@@ -139,7 +148,9 @@ def codec_steps(
         tensor(of(POSITION)[:, :1] * capture.normalisation.scale), tensor(turns), tensor(scales), tensor(of(OPACITY)[:, 0]), tensor(sh),
         torch.as_tensor(order, device=device), tensor(shows), frames,
     )  # fmt: skip
-    return found, float(THRIFT * FIRST_GUESS**2 * mse * np.log(4) / per_slot)
+    base = 3 + paid_for(gaussians.fixed(), find_neighbours(gaussians), found)
+    paid = base / frames + (MOVING if frames > 1 else 0)
+    return found, float(mse * np.log(4) / paid)
 
 
 LUMA = torch.tensor(LUMA_CHROMA, dtype=torch.float32)
@@ -180,6 +191,13 @@ def base_levels(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps)
 def base_bits(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps) -> torch.Tensor:
     """(N,) bits of all of a base but its positions."""
     return bits(base_levels(gaussians, neighbours, steps)) + bits(turn_levels(gaussians, steps))
+
+
+def paid_for(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps) -> float:
+    """Mean bits of a base, without its positions, that halving the steps costs; of small steps one a coefficient."""
+    of = base_levels(gaussians, neighbours, steps), turn_levels(gaussians, steps)
+    levels = torch.cat(of, dim=1).detach().abs()
+    return float((levels / (1 + levels)).sum(1).mean())
 
 
 def base_roughness(gaussians: Gaussians, neighbours: Neighbours, steps: CodecSteps) -> torch.Tensor:
@@ -242,23 +260,33 @@ class KeyCalm:
         self._price_at = tuple(at for at in PRICE_AT if at > began)
         self.look(gaussians, done)
 
-    def worth(self, gaussians: Gaussians, done: float) -> torch.Tensor | None:
-        """(N,) bool: slots whose bits are worth what they show; None: it is not time to ask."""
+    def worth(self, gaussians: Gaussians, done: float, generator: torch.Generator) -> torch.Tensor | None:
+        """(N,) bool: all but a few of the slots whose bits aren't worth what they show; None: it is not time to ask.
+
+        What is behind a slot hides that it is gone, and the other way round: if both go, there is a hole. So a share
+        of them, drawn at random, goes at a time; the others then show more, and what is left recovers.
+        """
         if self._known is None:
             self.look(gaussians, done)
-        if (
-            self._known is None
-            or "price" not in self._losses
-            or not self._price_at
-            or done < self._price_at[0]
-        ):
+        if "price" not in self._losses or not self._price_at or done < self._price_at[0]:
             return None
         self._price_at = self._price_at[1:]
+        self.look(gaussians, done)
+        if self._known is None:
+            return None
         steps, rate, neighbours = self._known
         with torch.no_grad():
             slot_bits = base_bits(gaussians, neighbours, steps) + OTHER_BITS
-        keep = steps.shows > rate * slot_bits / (len(slot_bits) * steps.frames)
+        dear = steps.shows < rate * slot_bits / (len(slot_bits) * steps.frames)
+        drawn = torch.rand(len(dear), generator=generator) < AT_A_TIME
+        keep = ~(dear & drawn.to(dear.device))
         return keep if bool(keep.any()) else None
+
+    def taken(self, gaussians: Gaussians, rows: torch.Tensor) -> None:
+        """After `worth`: what is left, and which rows these were. They have the steps that they had till the next look."""
+        if self._known is not None:
+            steps, rate, _ = self._known
+            self._known = steps.take(rows), rate, find_neighbours(gaussians)
 
     def shown(self, gaussians: Gaussians, generator: torch.Generator) -> Gaussians:
         """What the picture is drawn of."""

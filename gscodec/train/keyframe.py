@@ -239,9 +239,10 @@ def _begin(capture: Capture, settings: TrainSettings, frame: int) -> KeyState:
 def _step(state: KeyState, settings: TrainSettings, picture_loss: PictureLoss, calm: KeyCalm | None) -> float:
     """One step of descent and what comes with it; returns the photometric loss."""
     leaves, adam, before = state.leaves, state.adam, state.done / settings.key_iterations
-    if calm and (keep := calm.worth(_gaussians(leaves), before)) is not None:
-        take(leaves, adam, torch.nonzero(keep)[:, 0])
-        calm.look(_gaussians(leaves), before)
+    if calm and (keep := calm.worth(_gaussians(leaves), before, state.generator)) is not None:
+        rows = torch.nonzero(keep)[:, 0]
+        take(leaves, adam, rows)
+        calm.taken(_gaussians(leaves), rows)
     gaussians, colours = _gaussians(leaves), _colours(leaves, picture_loss.capture)
     picture_loss.colours = colours
     rate = RATES["means"] * MEANS_LAST**before * math.sqrt(settings.views_per_step)

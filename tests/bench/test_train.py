@@ -23,8 +23,9 @@ def test_the_plan_has_a_row_for_each_loss_and_both_comparisons() -> None:
     assert (made.name, plain.settings.codec) == ("made for the codec", ())  # what they are compared with
     assert [set(CODEC_LOSSES) - set(r.settings.codec) for r in losses] == [{name} for name in CODEC_LOSSES]
     for capture in ("capture-fox", "capture-trio"):
-        made, plain, v3 = rows_of(("worth",), (capture,))
+        made, plain, kept, v3 = rows_of(("worth",), (capture,))
         assert (made.recipe, plain.recipe, v3.recipe) == (OURS, OURS, V3)
+        assert set(made.settings.codec) - set(kept.settings.codec) == {"price"}
         assert made.settings.codec == CODEC_LOSSES
         assert plain.settings == replace(made.settings, codec=())
         assert v3.settings == replace(plain.settings, sh_degree=0)
@@ -50,10 +51,11 @@ def test_all_tables_and_nothing_twice(
     options = train.TrainBenchOptions(data=tmp_path, cache=tmp_path / "cache", output=page)
     assert train.run_train(options, rows) == 0
     text = page.read_text()
-    for part in ("Quality", "same held-out PSNR", "each of the codec's losses", "correlation"):
+    for part in ("Quality", "slots", "same held-out PSNR", "each of the codec's losses", "correlation"):
         assert part in text
     assert len([line for line in text.splitlines() if line.startswith("| tiny | 2 |")]) == 4
     assert "V3's" in text
+    assert "as the entropy loss sees it" in text
     assert "without calm" in text
 
     monkeypatch.setattr(train, "train_row", _never)
@@ -63,25 +65,26 @@ def test_all_tables_and_nothing_twice(
     assert '"target"' in capsys.readouterr().out
 
 
-def test_quality_is_searched_until_the_picture_is_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gscodec.bench import train_run
-    from gscodec.bench.train_run import Stream
+def test_streams_are_compared_between_two_real_ones() -> None:
+    from gscodec.bench.train_run import QUALITY_KNOB, Stream, stream_at
 
     asked: list[float] = []
 
-    def encoded(_: object, quality: float, __: Path) -> Stream:
+    def encoded(quality: float) -> Stream:
         asked.append(quality)
         return Stream(quality, 5 + quality / 10, 36 - 2 * math.exp(-quality / 25), 30.0)
 
-    monkeypatch.setattr(train_run, "encoded", encoded)
-    known = encoded(None, 20.0, Path())
+    known = [encoded(20.0), encoded(0.0)]
     for target in (34.4, 35.0, 35.6):
         asked.clear()
-        found = train_run.encoded_at(None, target, known, Path())  # type: ignore[arg-type]
-        assert abs(found.psnr - target) <= 0.1
+        found = stream_at(encoded, QUALITY_KNOB, target, known)
+        true = 5 - 2.5 * math.log((36 - target) / 2)
+        assert found.psnr == target
+        assert found.kb == pytest.approx(true, rel=0.05)
         assert len(asked) <= 6
-    assert train_run.encoded_at(None, 33.0, known, Path()).setting == 0  # type: ignore[arg-type]
-    assert train_run.encoded_at(None, 37.0, known, Path()).setting == 100  # type: ignore[arg-type]
+    low, high = (stream_at(encoded, QUALITY_KNOB, target, known) for target in (33.0, 37.0))
+    assert (low.setting, low.kb, low.psnr) == (0, 5, 34)  # as near as it comes
+    assert (high.setting, high.kb) == (100, 15)
 
 
 class _InThisProcess:

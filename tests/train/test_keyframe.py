@@ -196,8 +196,8 @@ def test_exposures_of_cameras_are_learnt_and_kept(tmp_path: Path) -> None:
     [
         ({}, 80),
         ({"camera_colours": True, "mask_weight": 0.1, "start_share": 0.4}, 80),
-        ({"codec": CODEC_LOSSES}, 80),  # right before slots are priced first
-        ({"codec": CODEC_LOSSES}, 95),  # between the two prices
+        ({"codec": CODEC_LOSSES}, 65),  # right before the first slots go
+        ({"codec": CODEC_LOSSES}, 95),  # after the last
     ],
 )
 def test_a_saved_state_goes_on_to_the_same_bits(
@@ -206,7 +206,7 @@ def test_a_saved_state_goes_on_to_the_same_bits(
     from gscodec.train import codec_losses, keyframe
 
     monkeypatch.setattr(keyframe, "SAVE_EVERY", 30)
-    monkeypatch.setattr(codec_losses, "OTHER_BITS", 400.0)  # so dear that some slots go
+    monkeypatch.setattr(codec_losses, "OTHER_BITS", 4000.0)  # so dear that some slots go
     capture, settings = room(), replace(SMALL, preview_every=5, **switches)  # type: ignore[arg-type]
 
     def calm() -> codec_losses.KeyCalm:
