@@ -79,7 +79,8 @@ def _carry(
     chain = Chain.of(key.gaussians, capture, quick, len(plan.frames), colours)
     at, last = gop.start, key
     for state in _states(work):
-        at, last = _frame_of(state), Checkpoint.load(state, settings.device)
+        if _frame_of(state) in gop:
+            at, last = _frame_of(state), Checkpoint.load(state, settings.device)
     if at > gop.start and (report := report_of(at)):
         report((at - gop.start) * quick.steps(following=True), math.nan)
 

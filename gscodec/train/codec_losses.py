@@ -270,7 +270,7 @@ class KeyCalm:
             self.look(gaussians, done)
         if "price" not in self._losses or not self._price_at or done < self._price_at[0]:
             return None
-        self._price_at = self._price_at[1:]
+        self._price_at = tuple(at for at in PRICE_AT if at > done)  # a step of many views may pass two
         self.look(gaussians, done)
         if self._known is None:
             return None

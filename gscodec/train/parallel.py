@@ -8,8 +8,10 @@ from collections.abc import Callable
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import cast
 
 from gscodec.base.errors import GscodecError
+from gscodec.base.threads import processors, share_processors
 from gscodec.train.captures.model import Capture
 from gscodec.train.checkpoints import frame_path
 from gscodec.train.following import OnFrame, train_gop
@@ -47,25 +49,28 @@ def train_gops(
             here, there = context.Pipe(duplex=False)
             mine = starts[number::workers]
             process = context.Process(
-                target=_work, args=(there, reopen, work, settings, plan, mine), daemon=True
+                target=_work, args=(there, reopen, work, settings, plan, mine, workers), daemon=True
             )
             process.start()
             there.close()
             ends.append(here)
             processes.append(process)
         while missing:
+            running = bool(ends)
             for end in wait(ends, timeout=LOOK_SECONDS):
-                assert isinstance(end, Connection)
-                ends.remove(end)
-                _settle(end)
+                ends.remove(cast("Connection", end))
+                _settle(cast("Connection", end))
             for frame in [f for f in missing if frame_path(work, f).exists()]:
                 missing.remove(frame)
                 on_new(frame)
+            if missing and not running:
+                raise GscodecError("a frame of the work folder is gone again", frame=missing[0])
         for process in processes:
             process.join()
     finally:
         for process in processes:
             process.kill()
+            process.join()
 
 
 def _settle(end: Connection) -> None:
@@ -85,10 +90,14 @@ def _work(
     settings: TrainSettings,
     plan: Plan,
     starts: list[int],
+    workers: int,
 ) -> None:
     """In a process of its own, which ends with its parent: else two runs would write one folder after a kill."""
+    import numba
     import torch
 
+    share_processors(workers)
+    numba.set_num_threads(min(numba.get_num_threads(), processors()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     try:
