@@ -40,14 +40,14 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return list(pool.map(function, items))
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """As `map`, but threads work on the next AHEAD items meanwhile. `items` is asked in the caller's thread."""
-    pool = ThreadPoolExecutor(min(AHEAD, processors()))
+def ahead(function: Callable[[T], R], items: Iterable[T], most: int = AHEAD) -> Iterator[R]:
+    """As `map`, but threads work on the next `most` items meanwhile. `items` is asked in the caller's thread."""
+    pool = ThreadPoolExecutor(min(most, processors()))
     try:
         waiting: deque[Future[R]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > AHEAD:
+            if len(waiting) > most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

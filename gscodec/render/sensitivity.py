@@ -8,7 +8,6 @@ derivatives of alpha; then each parameter's sensitivity is j' M j, with j the de
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gscodec.base.jit import njit
-from gscodec.base.threads import processors
+from gscodec.base.threads import ahead, processors
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.cuda import sum_on_gpu
 from gscodec.render.moments import F64, Sums, sum_view
@@ -69,13 +68,13 @@ def sensitivity(
         np.zeros((n, 3)), np.zeros((n, 3)), np.zeros((n, 3)), np.zeros(n), np.zeros((n, k)), 0.0
     )  # fmt: skip
     pixels = 0.0
-    with ThreadPoolExecutor(processors()) as pool:
-        # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
-        views = pool.map(lambda camera: _measure_view(splats, camera, kernel, sums or sum_view), cameras)
-        for one in views:
-            pixels += one.pixels
-            for name in ("means", "log_scales", "rotations", "logits", "colors"):
-                getattr(out, name)[:] += getattr(one, name) / len(cameras)
+    # One view a thread; the sums are taken in the order of the cameras, so they don't depend on the threads.
+    for one in ahead(
+        lambda camera: _measure_view(splats, camera, kernel, sums or sum_view), cameras, processors()
+    ):
+        pixels += one.pixels
+        for name in ("means", "log_scales", "rotations", "logits", "colors"):
+            getattr(out, name)[:] += getattr(one, name) / len(cameras)
     return replace(out, pixels=pixels / len(cameras))
 
 

@@ -6,13 +6,11 @@ A pixel's colour is linear in each Gaussian's alpha, so the squared error of lea
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import numpy.typing as npt
 
 from gscodec.base.jit import njit
-from gscodec.base.threads import processors
+from gscodec.base.threads import ahead, processors
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.moments import slope_by_alpha
 from gscodec.render.projection import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE, TILE, project
@@ -64,9 +62,8 @@ def losses_without(splats: Splats, cameras: list[Camera], *, kernel: str) -> F64
     """(N,) squared error, summed over pixels and RGB, mean over black and white, of the camera that would miss each
     Gaussian most. In the units of Sensitivity."""
     out = np.zeros(len(splats))
-    with ThreadPoolExecutor(processors()) as pool:
-        for one in pool.map(lambda camera: _losses_in(splats, camera, kernel), cameras):
-            np.maximum(out, one, out=out)
+    for one in ahead(lambda camera: _losses_in(splats, camera, kernel), cameras, processors()):
+        np.maximum(out, one, out=out)
     return out
 
 
