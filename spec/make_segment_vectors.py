@@ -64,7 +64,9 @@ def on_base(
     return first.payload, later
 
 
-def with_births(n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0) -> tuple[bytes, bytes]:
+def with_births(
+    n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0
+) -> tuple[bytes, bytes]:
     """(a segment of the first Gaussians, one on its base from which `lost` of them are gone and as many are new)."""
     told = make_frames(n + lost, 2 * frames, degree, jitter=jitter)
     rows = np.random.default_rng(3).permutation(n + lost)
@@ -73,7 +75,9 @@ def with_births(n: int, frames: int, degree: int = 0, *, lost: int, jitter: floa
     first = encode_tracks(tracks, steps)
     shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
     later = [frame.take(rows[lost:]) for frame in told[frames:]]
-    mine = shared_tracks(later, np.arange(lost, n + lost), shared, {0: sensitivity_of(later[0])}, use_gauge=True)
+    mine = shared_tracks(
+        later, np.arange(lost, n + lost), shared, {0: sensitivity_of(later[0])}, use_gauge=True
+    )
     return first.payload, encode_tracks(mine, shared_steps(shared, mine, 0.2), shared.planes).payload
 
 

@@ -20,8 +20,8 @@ from gscodec.codec.decoder import Gop, decode_base, decode_segment
 from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
 from gscodec.codec.planes import Planes
 from gscodec.codec.segment import Model, split_segment
-from gscodec.codec.shared import born_since
 from gscodec.codec.settings import MAX_GOP_FRAMES, EncodeSettings
+from gscodec.codec.shared import born_since
 from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _jobs(
     lead = key = np.zeros(0, np.int64)
     for first, frames, ids in cut_gops(sequence, gop_length(settings, fps)):
         lead = ids if first == 0 else lead
-        fresh = not share or since_key + 1 == SHARED_GOPS or not _builds_on(key, ids, settings)
+        fresh = not share or since_key + 1 == SHARED_GOPS or not builds_on(key, ids, settings)
         since_key = 0 if first == 0 or fresh else since_key + 1
         key = ids if since_key == 0 else key
         keep = share and since_key == 0 and first + len(frames) < len(sequence)
@@ -220,7 +220,7 @@ def _jobs(
         yield first, job, since_key
 
 
-def _builds_on(key: np.ndarray, ids: np.ndarray, settings: EncodeSettings) -> bool:
+def builds_on(key: np.ndarray, ids: np.ndarray, settings: EncodeSettings) -> bool:
     """Whether a GOP of the Gaussians `ids` is tried on a base of the Gaussians `key`."""
     if "births on shared bases" in settings.without or len(ids) == 0:
         return np.array_equal(key, ids)

@@ -87,7 +87,12 @@ def _write_own(gop: Quantised) -> _Pen:
     bits = np.array(m.bits, np.int64)
     # Decoded positions lie in the same boxes as the exact ones, so they are as good; the coder writes into its copy.
     code_positions(
-        *coder.args, bits, m.cell_shift, planes.inherited, gop.residuals.keys, planes.x.copy(),
+        *coder.args,
+        bits,
+        m.cell_shift,
+        planes.inherited,
+        gop.residuals.keys,
+        planes.x.copy(),
         planes.classes[0].copy(),
     )
     pen.sections["position"] = coder.finish()

@@ -69,9 +69,7 @@ def shared_tracks(
     if shared.planes.model.parts:
         labels, centres = _labels(means, shared.planes.labels, dead), part_centres(shared.planes)
         alive = np.setdiff1d(np.arange(known), dead)
-        moves = choose_moves(
-            means[:, alive], logs[:, alive], base.world[alive], labels[alive], centres
-        )
+        moves = choose_moves(means[:, alive], logs[:, alive], base.world[alive], labels[alive], centres)
         _carry(means, quats, logs, dead, labels, centres, moves)
         still = canonical_tracks(means[:, known:], labels[known:], centres, moves)
         reference[known:] = still.mean(axis=0)

@@ -218,8 +218,8 @@ function readOwn(r: Fields, model: Model): void {
 /** Take what a shared base gives. */
 function adopt(model: Model, base: Model): void {
   const { slots, shDegree, parts } = base;
-  if (model.slots !== slots || model.shDegree !== shDegree)
-    throw new BadData("N: does not fit the base that is shared");
+  // more slots than the base has: births
+  if (model.slots < slots || model.shDegree !== shDegree) throw new BadData("N: does not fit the base that is shared");
   if (model.parts !== 0 && model.parts !== parts) throw new BadData("P: does not fit the base that is shared");
   const { bits, cellShift, origin, baseUnit, spacing, regression } = base;
   Object.assign(model, { bits, cellShift, origin, baseUnit, spacing, regression });
