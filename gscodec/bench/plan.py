@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gscodec.bench.curve import Knob
+from gscodec.bench.derived import DERIVED
 from gscodec.codec import settings as codec
 
 __all__ = [
-    "CURVE_QUALITIES", "GOALS", "HEVC", "HEVC_KNOB", "HEVC_POINTS", "LOOP", "LOOP_GOAL", "LOOP_GOP", "LOOP_SOURCE",
-    "NOISE_FLOOR", "PARTS", "PAYLOADS_MEASURED", "QP_KNOB", "QUALITY_KNOB", "SEAMS_GOP", "SEQUENCES",
+    "CHANGING", "CURVE_QUALITIES", "GOALS", "HEVC", "HEVC_KNOB", "HEVC_POINTS", "LOOP", "LOOP_GOAL",
+    "NOISE_FLOOR", "PARTS", "PAYLOADS_MEASURED", "QP_KNOB", "QUALITY_KNOB", "RESPELLED", "SEAMS_GOP", "SEQUENCES",
     "SHUFFLED", "STATIC", "STATIC_GOALS", "STATIC_SHIPPED", "TOOLS", "V3", "V3_HELD", "V3_KNOWN", "V3_TOLERANCE",
     "V3_QPS", "Goal", "Tool",
 ]  # fmt: skip
@@ -40,9 +41,8 @@ SHUFFLED = {"seq-wave-shuffled": "seq-wave", "seq-monkey-shuffled": "seq-monkey"
 CURVE_QUALITIES = {"compact": (20.0, 38.0, 60.0, 80.0), "video": (20.0, 38.0, 60.0)}
 QUALITY_KNOB = Knob(db_per_step=0.25, low=0, high=100, start=45)
 
-LOOP = "seq-fox-loop"
-LOOP_SOURCE = "seq-fox"
-LOOP_GOP, SEAMS_GOP = 12, 10
+LOOP, CHANGING, RESPELLED = DERIVED
+SEAMS_GOP = 10
 LOOP_GOAL = Goal(14, 14, 10)
 
 STATIC = ("guitar", "angel", "playbot")
@@ -77,11 +77,14 @@ class Tool:
     where: tuple[str, ...] = SEQUENCES
 
 
+# Where a tool of the codec can matter, if that is not every sequence.
+WHERE = {
+    "gauge": (*SEQUENCES, RESPELLED),
+    "shared bases": (LOOP,),
+    "births on shared bases": (CHANGING,),
+}
 TOOLS = (
-    *(
-        Tool(name, {"without": (name,)}, (LOOP,) if name == "shared bases" else SEQUENCES)
-        for name in codec.TOOLS
-    ),
+    *(Tool(name, {"without": (name,)}, WHERE.get(name, SEQUENCES)) for name in codec.TOOLS),
     Tool("hidden Gaussians kept (dropped instead)", {"drop_hidden": True}, STATIC),
     Tool("preset balanced (fast instead)", {"preset": "fast"}),
 )

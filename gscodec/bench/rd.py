@@ -22,7 +22,7 @@ from gscodec.base.threads import processors, share_processors
 from gscodec.bench import plan
 from gscodec.bench.curve import TARGET_DB, Point, bracket
 from gscodec.bench.data import DATA_ENV, open_cache, sequence_folder
-from gscodec.bench.loop import LOOP_FRAMES, loop_folder
+from gscodec.bench.derived import DERIVED, derived_folder
 from gscodec.bench.peer_static import shipped_bytes
 from gscodec.bench.plot import rate_plot
 from gscodec.bench.points import Bench
@@ -97,10 +97,11 @@ def _first_jobs(options: RdOptions) -> list[Job]:
     """All that depends on nothing else, the longest first. Ablation needs the `compact` curves."""
     jobs: list[Job] = []
     wanted = _wanted_tools(options)
-    with_loop = plan.LOOP_SOURCE in options.sequences
-    if with_loop and ("loop" in options.parts or any(plan.LOOP in tool.where for tool in wanted)):
-        jobs.append(Job("loop", plan.LOOP, "compact"))
-    if with_loop and "loop" in options.parts:
+    for name, clip in DERIVED.items():
+        asked = (name == plan.LOOP and "loop" in options.parts) or any(name in t.where for t in wanted)
+        if asked and clip.source in options.sequences:
+            jobs.append(Job("derived", name, "compact"))
+    if "loop" in options.parts and DERIVED[plan.LOOP].source in options.sequences:
         jobs.append(Job("seams", plan.LOOP, "compact"))
     for name in reversed(options.sequences):
         if "rates" in options.parts:
@@ -124,7 +125,7 @@ def _tool_jobs(results: Results, options: RdOptions) -> list[Job]:
     """One encode for each tool and sequence or scene, at the quality of the full codec's point nearest to 40 dB."""
     return [
         Job("tool", name, tool.name, nearest(full).setting)
-        for name in (plan.LOOP, *reversed(plan.SEQUENCES), *reversed(plan.STATIC))
+        for name in (*DERIVED, *reversed(plan.SEQUENCES), *reversed(plan.STATIC))
         for tool in _wanted_tools(options)
         if name in tool.where and (full := results.full(name))
     ]
@@ -145,7 +146,7 @@ def _collect(results: Results, jobs: Sequence[Job], options: RdOptions, pool: Pr
 
 
 def _store(results: Results, job: Job, value: Any) -> None:
-    if job.kind in ("curve", "peer", "loop"):
+    if job.kind in ("curve", "peer", "derived"):
         results.curves[job.name, job.label] = value
     elif job.kind == "tool":
         results.tools[job.name, job.label] = value
@@ -182,7 +183,7 @@ def _bench(name: str, folder: Path, cache: Path) -> Bench:
 
 def _base(name: str) -> dict[str, Any]:
     """Settings of the codec that tools are switched off from."""
-    return {"payload": "compact", **({"gop": plan.LOOP_GOP} if name == plan.LOOP else {})}
+    return {"payload": "compact", "gop": DERIVED[name].gop if name in DERIVED else None}
 
 
 def _our_curve(bench: Bench, settings: dict[str, Any], *, whole: bool) -> Curve:
@@ -239,12 +240,12 @@ def _our_still(bench: Bench, quality: float, drop: bool = False) -> Point:
 
 
 def _folder(name: str, options: RdOptions) -> Path:
-    if name != plan.LOOP:
+    if name not in DERIVED:
         return sequence_folder(name, options.data, options.cache)
-    source = sequence_folder(plan.LOOP_SOURCE, options.data, options.cache)
-    place = options.cache / "sequences" / f"{plan.LOOP}-{LOOP_FRAMES}"
+    source = sequence_folder(DERIVED[name].source, options.data, options.cache)
+    place = options.cache / "sequences" / name
     place.parent.mkdir(parents=True, exist_ok=True)
-    return loop_folder(source, place)
+    return derived_folder(name, source, place)
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ from gscodec.base.errors import Misuse
 from gscodec.bench import plan
 from gscodec.bench.bdrate import bd_rate
 from gscodec.bench.curve import Point, Rate, rate_at
+from gscodec.bench.derived import DERIVED
 from gscodec.bench.tables import markdown_table
 from gscodec.codec.settings import DEFAULT_QUALITY
 
@@ -229,7 +230,7 @@ def _loop(results: Results) -> str:
     rows = []
     if curve is not None:
         rows.append(
-            [f"KB a frame at 40 dB, `--gop {plan.LOOP_GOP}`", str(rate_at(curve.points)),
+            [f"KB a frame at 40 dB, `--gop {DERIVED[plan.LOOP].gop}`", str(rate_at(curve.points)),
              f"{plan.LOOP_GOAL.compact:g} (aim {plan.LOOP_GOAL.aim:g})"]
         )  # fmt: skip
     if seams.border is not None and seams.inside is not None:
@@ -240,7 +241,7 @@ def _loop(results: Results) -> str:
             ["across less inside", f"{seams.border - seams.inside:+.2f}", "-0.5 or more"],
         ]
     return _table(
-        f"### {plan.LOOP_SOURCE} forth and back, 60 frames, `compact`\n\nSeams at the default quality.",
+        f"### {DERIVED[plan.LOOP].source} forth and back, 60 frames, `compact`\n\nSeams at the default quality.",
         ["", "measured", "must reach"],
         rows,
     )
@@ -249,7 +250,7 @@ def _loop(results: Results) -> str:
 def _tools(results: Results) -> str:
     """Each tool's bytes over the full codec's at the same PSNR."""
     names = [
-        n for n in (*plan.SEQUENCES, plan.LOOP, *plan.STATIC) if any(name == n for name, _ in results.tools)
+        n for n in (*plan.SEQUENCES, *DERIVED, *plan.STATIC) if any(name == n for name, _ in results.tools)
     ]
     rows = []
     for tool in plan.TOOLS:

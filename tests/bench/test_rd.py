@@ -12,6 +12,7 @@ import pytest
 from gscodec.base.errors import BadInput, MissingDependency, Misuse
 from gscodec.bench import plan, rd
 from gscodec.bench.curve import Point, rate_at
+from gscodec.bench.derived import DERIVED
 from gscodec.bench.points import Looks
 from gscodec.bench.rd import Job, RdOptions, nearest, quality_for, reproduced, run_rd
 from gscodec.bench.rd_tables import sections
@@ -111,7 +112,7 @@ def test_tools_name_settings_that_exist_and_change_them() -> None:
     for tool in plan.TOOLS:
         assert set(tool.off) <= known, tool.name
         assert EncodeSettings(**{"payload": "compact", **tool.off}) != EncodeSettings(payload="compact")
-        assert set(tool.where) <= {*plan.SEQUENCES, plan.LOOP, *plan.STATIC}
+        assert set(tool.where) <= {*plan.SEQUENCES, *DERIVED, *plan.STATIC}
 
 
 @pytest.mark.parametrize("name", ["parts", "tools", "sequences", "scenes"])
