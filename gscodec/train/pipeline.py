@@ -30,6 +30,7 @@ from gscodec.train.codec_losses import KeyCalm
 from gscodec.train.following import Chain, train_gop
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.keyframe import Report, train_key
+from gscodec.train.lives import Lives
 from gscodec.train.motion import bind_nodes
 from gscodec.train.parallel import train_gops
 from gscodec.train.plan import Plan, make_plan
@@ -146,7 +147,8 @@ def _key(capture: Capture, settings: TrainSettings, plan: Plan, work: Path, repo
     if key.colours is not None:
         key.colours.save(work / COLOURS)
     still = torch.zeros(len(gaussians.means), dtype=torch.bool)
-    return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
+    lives = Lives.of_first(len(still), frame)
+    return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still, lives)
 
 
 def write_preview(
