@@ -150,13 +150,15 @@ def _with_births(
     lost = chain.usual.lost(done.gaussians, capture, frame)
     if not lost.cells:
         return done
-    now, first = (
-        contribution(gaussians, capture, t, settings.kernel)
-        for gaussians, t in ((done.gaussians, frame), (chain.first, chain.start))
+    light = (
+        contribution(chain.first, capture, chain.start, settings.kernel),
+        contribution(done.gaussians, capture, frame, settings.kernel),
     )
-    free = free_slots(last.lives, now, first, chain.nodes.rows, chain.start)
+    free = free_slots(
+        chain.first, done.gaussians, light, last.lives, chain.start, chain.nodes.rows, settings.gaussians
+    )
     rng = np.random.default_rng([settings.seed, frame, BORN])
-    born = bear(carried, last.lives, free, lost, capture, frame, settings.gaussians, rng)
+    born = bear(carried, last.lives, free, lost, capture, frame, rng)
     if born is None:
         return done
     picture_loss = PictureLoss(capture, frame, settings.kernel, rng, colours=chain.colours)

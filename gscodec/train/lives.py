@@ -19,7 +19,7 @@ from gscodec.train.mcmc import GONE
 if TYPE_CHECKING:
     from gscodec.train.checkpoints import Checkpoint
 
-__all__ = ["Lives", "life_sources", "settle_lives"]
+__all__ = ["SEEN", "Lives", "life_sources", "settle_lives"]
 
 SEEN = 1 / 255  # opacity that renderers draw
 

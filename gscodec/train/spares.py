@@ -1,7 +1,7 @@
 """Births inside a GOP: free slots become Gaussians where a picture is lost, for what appears there is in no other slot.
 
-Free are slots that show nothing, neither now nor where the GOP begins, and those that `gaussians` of the settings
-leaves: `price` has taken what was not worth its bits. Places are carved out of what views have lost, colours are what
+Free are slots that are not opaque enough to be seen, then those that `gaussians` of the settings leaves (`price` has
+taken what was not worth its bits), then what others hide, both now and where the GOP begins. Places are carved out of what views have lost, colours are what
 they see there, and the newly born are trained alone before all are.
 """
 
@@ -20,7 +20,7 @@ from gscodec.train.captures.model import Capture, SeedPoints
 from gscodec.train.captures.seeds import CUBE, GRID, MASK_ON, carve, seen_colors
 from gscodec.train.gaussians import Gaussians, from_seeds
 from gscodec.train.keyframe import RATES, optimiser
-from gscodec.train.lives import Lives
+from gscodec.train.lives import SEEN, Lives
 from gscodec.train.lost import Lost
 
 __all__ = ["Born", "bear", "free_slots", "put", "train_alone"]
@@ -42,16 +42,27 @@ class Born:
 
 
 def free_slots(
-    lives: Lives, now: torch.Tensor, first: torch.Tensor, held: torch.Tensor, start: int
+    first: Gaussians,
+    now: Gaussians,
+    light: tuple[torch.Tensor, torch.Tensor],
+    lives: Lives,
+    start: int,
+    held: torch.Tensor,
+    most: int,
 ) -> torch.Tensor:
-    """(M,) slots that show nothing by their contributions `now` (N,) and in the GOP's `first` frame.
+    """(M,) slots that may be used, those first that cost least; `most` in all are there.
 
-    Not those that were born since `start`, nor those of `held`, on which nodes stand.
+    `light`: contributions in the GOP's `first` frame, `start`, and `now`. Not those that were born since, nor those of
+    `held`, on which nodes stand.
     """
-    idle = (now.cpu()[: len(first)] < IDLE_PIXELS) & (first.cpu() < IDLE_PIXELS)
-    idle &= lives.born[: len(first)] == start
+    n = len(first.means)
+    idle = torch.stack([one[:n].cpu() < IDLE_PIXELS for one in light]).all(0) & (lives.born[:n] == start)
     idle[held.cpu()] = False
-    return torch.nonzero(idle)[:, 0]
+    faint = torch.stack([torch.sigmoid(one.logits[:n]).cpu() < SEEN for one in (first, now)]).all(0)
+    there = len(lives.born)
+    groups = idle & faint, idle & ~faint
+    seldom, hidden = (torch.nonzero(group)[:, 0] for group in groups)
+    return torch.cat([seldom, torch.arange(there, max(there, most)), hidden])
 
 
 def bear(
@@ -61,10 +72,9 @@ def bear(
     lost: Lost,
     capture: Capture,
     frame: int,
-    most: int,
     rng: np.random.Generator,
 ) -> Born | None:
-    """`carried` with Gaussians born in `free` slots (F,) and new ones, `most` in all, where `lost` says.
+    """`carried` with Gaussians born in `free` slots (F,), the first of them, where `lost` says.
 
     None where there are no slots or views agree on no place.
     """
@@ -75,7 +85,7 @@ def bear(
         shown[view] = pixels if mask is None else pixels & (mask >= MASK_ON)
     places = carve(capture, shown, frame, need=2, agree=AGREE)
     wanted = min(max(LEAST, math.ceil(DENSER * lost.share * n)), int(MOST * n))
-    rows = torch.cat([free, torch.arange(n, max(n, most))])[:wanted]
+    rows = free[:wanted]
     if len(rows) < 2 or not len(places):
         return None
     chosen = places[rng.choice(len(places), len(rows), replace=len(places) < len(rows))]
