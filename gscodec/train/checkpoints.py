@@ -110,6 +110,7 @@ class TrainedSequence:
             return Checkpoint.load(frame_path(self.folder, start + at))
 
         if start not in self._sources:
+            self._sources.clear()  # those of one GOP are kept: frames are mostly read in order
             self._sources[start] = life_sources(map(read, range(len(plan.gop(start)))), start)
         return settle_lives(read, self._sources[start], self.frames[index] - start)
 
@@ -117,8 +118,10 @@ class TrainedSequence:
         return Checkpoint.load(frame_path(self.folder, self.frames[index]))
 
     def still_share(self) -> float:
-        """Share of the slots that hold still bit for bit, mean over the following frames; 0 where there are none."""
-        shares = [float(self.checkpoint(i).still.float().mean()) for i in range(1, len(self))]
+        """Share of the slots that hold still bit for bit, mean over frames after a GOP's first; 0: no such frames."""
+        starts = make_plan(self.fps, self.settings.gop, self.frames).starts
+        following = [i for i, frame in enumerate(self.frames) if frame not in starts]
+        shares = [float(self.checkpoint(i).still.float().mean()) for i in following]
         return float(np.mean(shares)) if shares else 0.0
 
 
@@ -141,7 +144,7 @@ def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -
     cameras = [(v.name, v.held_out, c.to_dict()) for v in capture.views for c in v.cameras[:1]]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
     chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
-    run = {"settings": chosen, "first": plan.frames.start, "capture": digest}
+    run = {"settings": chosen, "first": plan.frames.start, "length": plan.length, "capture": digest}
     if settings.codec:  # the key frame's base is made for so many frames
         run["gop"] = plan.base_frames
     wanted = json.loads(json.dumps(run))

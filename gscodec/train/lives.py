@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from gscodec.render.projection import MIN_ALPHA
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.mcmc import GONE
 
 if TYPE_CHECKING:
     from gscodec.train.checkpoints import Checkpoint
 
-__all__ = ["SEEN", "Lives", "life_sources", "settle_lives"]
-
-SEEN = 1 / 255  # opacity that renderers draw
+__all__ = ["Lives", "life_sources", "settle_lives"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +28,7 @@ class Lives:
     """Of the N slots of a frame: since when each is the Gaussian that it is, and beside which it was born."""
 
     born: torch.Tensor  # (N,) int64, frame; that in which the GOP begins for those that were there
-    beside: (
-        torch.Tensor
-    )  # (N,) int64, slot of the GOP's first frame, whose nodes, steps and neighbours it has
+    beside: torch.Tensor  # (N,) int64, slot of the first frame whose nodes, steps and neighbours it has
 
     @classmethod
     def of_first(cls, count: int, start: int) -> Lives:
@@ -47,14 +44,14 @@ class Lives:
 
 
 def life_sources(gop: Iterable[Checkpoint], start: int) -> torch.Tensor:
-    """(T, N) int64: the frame of the GOP that begins at `start`, counted from 0, of which each slot has all but its opacity; N of the last frame.
+    """(T, N) int64, N of the last frame: of which frame each slot has all but its opacity.
 
-    Before a slot is first seen, that in which it will be; from then on the one that has shown it last.
+    Frames are counted from 0 in the GOP, which begins at `start`. Before a slot is first seen, that in which it will be; from then on the one that has shown it last.
     """
     lives, seen = [], []
     for frame in gop:
         lives.append(frame.lives.born)
-        seen.append(torch.sigmoid(frame.gaussians.logits) >= SEEN)
+        seen.append(torch.sigmoid(frame.gaussians.logits) >= MIN_ALPHA)
     count = len(lives[-1])
     shown = torch.zeros(len(lives), count, dtype=torch.bool)
     for t, drawn in enumerate(seen):
@@ -79,7 +76,8 @@ def _first_life(born: torch.Tensor, rows: torch.Tensor, start: int) -> torch.Ten
 def settle_lives(read: Callable[[int], Checkpoint], sources: torch.Tensor, at: int) -> Gaussians:
     """The Gaussians of frame `at` of a GOP, counted from 0, with a row for each slot of its last frame.
 
-    `read`: a frame of it; `sources`: of life_sources. Nothing that is seen changes; where no slot is born or dies, nothing at all.
+    `read`: a frame of it; `sources`: of life_sources. Nothing that is seen changes; where no slot is born or dies,
+    nothing at all.
     """
     own = read(at).gaussians
     lacking = sources.shape[1] - len(own.means)
@@ -93,6 +91,6 @@ def settle_lives(read: Callable[[int], Checkpoint], sources: torch.Tensor, at: i
         for name in ("means", "quats", "log_scales", "sh"):
             getattr(out, name)[rows] = getattr(there, name)[rows]
         if source > at:
-            drawn = torch.sigmoid(out.logits[rows]) >= SEEN
+            drawn = torch.sigmoid(out.logits[rows]) >= MIN_ALPHA
             out.logits[rows[drawn]] = GONE
     return out

@@ -1,8 +1,8 @@
 """Births inside a GOP: free slots become Gaussians where a picture is lost, for what appears there is in no other slot.
 
 Free are slots that are not opaque enough to be seen, then those that `gaussians` of the settings leaves (`price` has
-taken what was not worth its bits), then what others hide, both now and where the GOP begins. Places are carved out of what views have lost, colours are what
-they see there, and the newly born are trained alone before all are.
+taken what was not worth its bits), then what others hide, both now and where the GOP begins. Places are carved out of
+what views have lost, colours are what they see there, and the newly born are trained alone before all are.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from gscodec.render.projection import MIN_ALPHA
 from gscodec.train.births import IDLE_PIXELS
 from gscodec.train.captures.model import Capture, SeedPoints
 from gscodec.train.captures.seeds import CUBE, GRID, MASK_ON, carve, seen_colors
 from gscodec.train.gaussians import Gaussians, from_seeds
 from gscodec.train.keyframe import RATES, optimiser
-from gscodec.train.lives import SEEN, Lives
+from gscodec.train.lives import Lives
 from gscodec.train.lost import Lost
 
 __all__ = ["Born", "bear", "free_slots", "put", "train_alone"]
@@ -50,7 +51,7 @@ def free_slots(
     held: torch.Tensor,
     most: int,
 ) -> torch.Tensor:
-    """(M,) slots that may be used, those first that cost least; `most` in all are there.
+    """(M,) slots that may be used, those first that cost least; with new ones there are `most`.
 
     `light`: contributions in the GOP's `first` frame, `start`, and `now`. Not those that were born since, nor those of
     `held`, on which nodes stand.
@@ -58,11 +59,10 @@ def free_slots(
     n = len(first.means)
     idle = torch.stack([one[:n].cpu() < IDLE_PIXELS for one in light]).all(0) & (lives.born[:n] == start)
     idle[held.cpu()] = False
-    faint = torch.stack([torch.sigmoid(one.logits[:n]).cpu() < SEEN for one in (first, now)]).all(0)
+    faint = torch.stack([torch.sigmoid(one.logits[:n]).cpu() < MIN_ALPHA for one in (first, now)]).all(0)
     there = len(lives.born)
-    groups = idle & faint, idle & ~faint
-    seldom, hidden = (torch.nonzero(group)[:, 0] for group in groups)
-    return torch.cat([seldom, torch.arange(there, max(there, most)), hidden])
+    unseen, hidden = (torch.nonzero(group)[:, 0] for group in (idle & faint, idle & ~faint))
+    return torch.cat([unseen, torch.arange(there, max(there, most)), hidden])
 
 
 def bear(
