@@ -47,7 +47,7 @@ def moment(frame: int) -> Gaussians:
     return joined(body, shifted(ball, np.arange(60), (0.02 * frame, 0.0, 0.0)))
 
 
-def filmed(frames: int = 8) -> Capture:
+def filmed(frames: int = 6) -> Capture:
     capture = capture_of([moment(t) for t in range(frames)])
     views = [replace(view, held_out=n == HELD_OUT) for n, view in enumerate(capture.views)]
     return replace(capture, views=views)
@@ -85,7 +85,7 @@ def psnr(clip: TrainedSequence) -> list[float]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSequence:
     """Two GOPs by one worker that nothing disturbed."""
-    return train(tmp_path_factory.mktemp("births"), 8)
+    return train(tmp_path_factory.mktemp("births"), 6)
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +145,13 @@ def test_a_kill_after_a_birth_and_two_workers_change_no_byte(
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(checkpoints, "save_arrays", save_and_die)
-            train(tmp_path / "killed", 8)
+            train(tmp_path / "killed", 6)
 
     for moment_of_death in ("chain_00002.npz", "frame_00002.npz"):
         train_until(moment_of_death)
-    train(tmp_path / "killed", 8)
+    train(tmp_path / "killed", 6)
     assert contents(tmp_path / "killed") == whole
-    train(tmp_path / "two", 8, workers=2, reopen=filmed)
+    train(tmp_path / "two", 6, workers=2, reopen=filmed)
     assert contents(tmp_path / "two") == whole
 
 
