@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (pip install
 
 if TYPE_CHECKING:
     from gscodec.splats.model import Splats
-    from gscodec.train.checkpoints import TrainedSequence
+    from gscodec.train.checkpoints import Checkpoint, TrainedSequence
     from gscodec.train.gaussians import Gaussians
 
 APPEARS = 2
@@ -111,7 +112,7 @@ def test_what_appears_inside_a_gop_is_shown_and_nothing_else_changes(
             assert np.array_equal(getattr(gop[t], name)[:150], getattr(without[t], name)), name
         for view in run.capture.views:
             both = [drawn(one, view.cameras[0], "classic")[0] for one in (gop[t], without[t])]
-            assert np.array_equal(*both)
+            assert np.array_equal(both[0], both[1])
     born = run.checkpoint(3).lives.born
     assert set(born[150:].tolist()) <= {2, 3}
     for slot in np.flatnonzero(born.numpy() == 2):
@@ -170,7 +171,7 @@ class Clip:
     def __getitem__(self, index: int) -> Splats:
         return self._frames[index]
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Splats]:
         return iter(self._frames)
 
 
@@ -203,7 +204,7 @@ def test_the_stream_of_a_clip_whose_slots_hold_still_unseen_is_no_larger(
 
 
 @cache
-def trained(opacities: tuple[float, ...], born: tuple[int, ...], frame: int) -> object:
+def trained(opacities: tuple[float, ...], born: tuple[int, ...], frame: int) -> Checkpoint:
     """A checkpoint whose slots are at (frame, 0, 0)."""
     from gscodec.train.checkpoints import Checkpoint
     from gscodec.train.lives import Lives
