@@ -171,7 +171,7 @@ def _train_v3(row: Row, capture: Capture, folder: Path, clock: _Clock) -> None:
             picture_loss = PictureLoss(capture, t, settings.kernel, rng)
             gaussians = v3_frame(last.gaussians, nodes, picture_loss, settings.steps(following=True))
             still = torch.zeros(len(gaussians.means), dtype=torch.bool)
-            Checkpoint(gaussians, nodes.motion, still).save(path)
+            Checkpoint(gaussians, nodes.motion, still, last.lives).save(path)
         clock.note()
         last = Checkpoint.load(path, device)
 
@@ -182,16 +182,16 @@ def _estimate(row: Row, sequence: TrainedSequence) -> float:
     from gscodec.train.motion import moved
     from gscodec.train.pipeline import Chain
 
-    last = sequence.checkpoint(0).gaussians
-    chain = Chain.of(last, sequence.capture, row.settings, row.frames)
+    key, lives = sequence.checkpoint(0).gaussians, sequence.checkpoint(len(sequence) - 1).lives
+    first = sequence.frames.start
+    chain = Chain.of(key, sequence.capture, row.settings, row.frames, first).of_slots(lives)
+    last = sequence.gaussians(0)
     total = float(base_bits(last, chain.neighbours, chain.steps).sum())
     for t in range(1, len(sequence)):
-        done = sequence.checkpoint(t)
-        carried = moved(last, chain.nodes, done.motion)
-        total += sum(
-            float(bits(levels).sum()) for levels in change(done.gaussians, carried, chain.steps).values()
-        )
-        last = done.gaussians
+        done = sequence.gaussians(t)
+        carried = moved(last, chain.nodes, sequence.checkpoint(t).motion)
+        total += sum(float(bits(levels).sum()) for levels in change(done, carried, chain.steps).values())
+        last = done
     return total / 8
 
 

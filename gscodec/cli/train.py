@@ -48,6 +48,11 @@ def add(commands: Any) -> None:
         "--camera-colours", action=argparse.BooleanOptionalAction, help="learn a colour map for each camera"
     )
     p.add_argument(
+        "--births",
+        action=argparse.BooleanOptionalAction,
+        help="free slots show what appears inside a GOP (default: on)",
+    )
+    p.add_argument(
         "--distil-from", type=int, choices=(2, 3), help="train SH of that degree, then distil them"
     )
     p.add_argument(
@@ -102,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed, views_per_step=args.views_per_step, prune=args.prune, mask_weight=args.mask_weight,
         camera_colours=args.camera_colours, preview_every=args.preview_every,
         distil_from=args.distil_from, codec=args.codec_losses, quality=args.quality, gop=args.gop,
+        births=args.births,
     )  # fmt: skip
     out = Path(args.output).absolute()
     refuse_existing(out, args.force)

@@ -24,6 +24,7 @@ from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
 from gscodec.train.following import Chain, OnFrame, ReportOf, follow, unheard, untold
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.keyframe import PictureLoss, Report
+from gscodec.train.lives import Lives
 from gscodec.train.motion import bind_nodes, node_motion
 from gscodec.train.plan import Plan, chain_settings, refine_iterations
 from gscodec.train.settings import TrainSettings
@@ -73,10 +74,10 @@ def _frame_of(state: Path) -> int:
 def _carry(
     capture: Capture, small: Capture, work: Path, settings: TrainSettings, plan: Plan, key: Checkpoint, gop: range,
     report_of: ReportOf,
-) -> tuple[Gaussians, Gaussians]:  # fmt: skip
+) -> tuple[Checkpoint, Checkpoint]:  # fmt: skip
     """The first frame of a GOP carried to its last, and to the frame after that."""
     quick, colours = chain_settings(settings), load_colours(work, capture, settings)
-    chain = Chain.of(key.gaussians, capture, quick, len(plan.frames), colours)
+    chain = Chain.of(key.gaussians, capture, quick, len(plan.frames), gop.start, colours)
     at, last = gop.start, key
     for state in _states(work):
         if _frame_of(state) in gop:
@@ -92,12 +93,12 @@ def _carry(
         last.save(work / f"chain_{frame:05d}.npz")
         for state in _states(work)[:-1]:
             state.unlink()
-    return last.gaussians, carried_to(gop.stop).gaussians
+    return last, carried_to(gop.stop)
 
 
 def _refine(
     capture: Capture, work: Path, settings: TrainSettings, plan: Plan, way: range, key: Checkpoint,
-    before: Gaussians, carried: Gaussians, report: Report | None,
+    before: Checkpoint, carried: Checkpoint, report: Report | None,
 ) -> Checkpoint:  # fmt: skip
     """The first frame of a GOP, the last of `way`, from where the chain has brought `key`, the first of `way`.
 
@@ -106,14 +107,17 @@ def _refine(
     """
     start = way[-1]
     generator = torch.Generator().manual_seed(settings.seed + start)
-    seed, born, beside = reuse_slots(carried, capture, start, settings.kernel, generator)
-    came, went = before.fixed(), carried.fixed()  # a slot that is born moves as the one beside it
-    for ones in (came, went):
-        for tensor in ones.tensors().values():
-            tensor[born] = tensor[beside]
-    held = key.gaussians.fixed()
+    seed, born, beside = reuse_slots(carried.gaussians, capture, start, settings.kernel, generator)
+    lives = carried.lives
+    new = torch.nonzero(lives.born == start)[:, 0]  # in the chain's last step
+    where = torch.arange(len(lives.born))
+    where[new] = lives.beside[new]
+    where[born] = where[beside]  # a slot that is born moves as the one beside it
+    came, went = before.gaussians.take(where), carried.gaussians.take(where)
+    held = key.gaussians.take(lives.beside)
+    other = torch.unique(torch.cat([born, torch.nonzero(lives.born > way[0])[:, 0]]))
     for name, tensor in held.tensors().items():
-        tensor[born] = getattr(seed, name)[born]
+        tensor[other] = getattr(seed, name)[other]
     steps, rate = codec_steps(
         seed, capture, settings.kernel, plan.base_frames, settings.device, settings.quality
     )
@@ -129,7 +133,7 @@ def _refine(
         enough=lambda now: _shown_loss(capture, settings, start, now, colours) <= goal,
     )  # fmt: skip
     motion = node_motion(bind_nodes(gaussians, settings.nodes), came, went)
-    return Checkpoint(gaussians, motion, still)
+    return Checkpoint(gaussians, motion, still, Lives.of_first(len(still), start))
 
 
 def _shown_loss(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
 from gscodec.train.colour import CameraColours
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
-from gscodec.train.plan import Plan
+from gscodec.train.lives import Lives, life_sources, settle_lives
+from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
 from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
 
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
+LIVES = ("born", "beside")
 SHOWN_ONLY = ("preview_every",)  # settings that change no result
 
 
@@ -44,9 +46,11 @@ class Checkpoint:
     still: (
         torch.Tensor
     )  # (N,) bool: held bit for bit from the frame before; a GOP's first: from the last GOP's first
+    lives: Lives
 
     def save(self, path: Path) -> None:
-        save_arrays(path, self.gaussians.tensors() | {"motion": self.motion, "still": self.still})
+        others = {"motion": self.motion, "still": self.still, **{n: getattr(self.lives, n) for n in LIVES}}
+        save_arrays(path, self.gaussians.tensors() | others)
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> Checkpoint:
@@ -54,11 +58,13 @@ class Checkpoint:
         arrays = load_arrays(path, "a checkpoint")
         try:
             tensors = {k: torch.from_numpy(arrays[k]).to(device) for k in (*NAMES, "motion", "still")}
-            if len({len(tensors[k]) for k in (*NAMES, "still")}) > 1:
+            lives = Lives(*(torch.from_numpy(arrays[k]) for k in LIVES))
+            if len({len(tensors[k]) for k in (*NAMES, "still")} | {len(lives.born), len(lives.beside)}) > 1:
                 raise ValueError("arrays of different lengths")
         except UNREADABLE as error:
             raise not_ours(path, "a checkpoint") from error
-        return cls(Gaussians(*(tensors[name] for name in NAMES)), tensors["motion"], tensors["still"])
+        gaussians = Gaussians(*(tensors[name] for name in NAMES))
+        return cls(gaussians, tensors["motion"], tensors["still"], lives)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,9 @@ class TrainedSequence:
     capture: Capture
     settings: TrainSettings
     frames: range  # of the capture
+    _sources: dict[int, torch.Tensor] = field(
+        default_factory=dict, init=False, compare=False
+    )  # by first frame of a GOP
 
     @property
     def fps(self) -> float:
@@ -84,18 +93,35 @@ class TrainedSequence:
     def __getitem__(self, index: int) -> Splats:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        gaussians = self.checkpoint(index).gaussians
+        gaussians = self.gaussians(index)
         return to_splats(gaussians, self.capture.normalisation, self.capture.up, self.settings.kernel)
 
     def __iter__(self) -> Iterator[Splats]:
         return (self[i] for i in range(len(self)))
 
+    def gaussians(self, index: int) -> Gaussians:
+        """As they are told to the stream: slots that are born later in the GOP, or have died, hold still unseen."""
+        if not self.settings.births:
+            return self.checkpoint(index).gaussians
+        plan = make_plan(self.fps, self.settings.gop, self.frames)
+        start = plan.start_of(self.frames[index])
+
+        def read(at: int) -> Checkpoint:
+            return Checkpoint.load(frame_path(self.folder, start + at))
+
+        if start not in self._sources:
+            self._sources.clear()  # those of one GOP are kept: frames are mostly read in order
+            self._sources[start] = life_sources(map(read, range(len(plan.gop(start)))), start)
+        return settle_lives(read, self._sources[start], self.frames[index] - start)
+
     def checkpoint(self, index: int) -> Checkpoint:
         return Checkpoint.load(frame_path(self.folder, self.frames[index]))
 
     def still_share(self) -> float:
-        """Share of the slots that hold still bit for bit, mean over the following frames; 0 where there are none."""
-        shares = [float(self.checkpoint(i).still.float().mean()) for i in range(1, len(self))]
+        """Share of the slots that hold still bit for bit, mean over frames after a GOP's first; 0: no such frames."""
+        starts = make_plan(self.fps, self.settings.gop, self.frames).starts
+        following = [i for i, frame in enumerate(self.frames) if frame not in starts]
+        shares = [float(self.checkpoint(i).still.float().mean()) for i in following]
         return float(np.mean(shares)) if shares else 0.0
 
 
@@ -118,7 +144,7 @@ def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -
     cameras = [(v.name, v.held_out, c.to_dict()) for v in capture.views for c in v.cameras[:1]]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
     chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
-    run = {"settings": chosen, "first": plan.frames.start, "capture": digest}
+    run = {"settings": chosen, "first": plan.frames.start, "length": plan.length, "capture": digest}
     if settings.codec:  # the key frame's base is made for so many frames
         run["gop"] = plan.base_frames
     wanted = json.loads(json.dumps(run))

@@ -85,6 +85,10 @@ class Neighbours:
     rows: torch.Tensor  # (N, NEAREST)
     weights: torch.Tensor  # (N, NEAREST)
 
+    def take(self, rows: torch.Tensor) -> Neighbours:
+        """Of other slots, each as one of `rows` (M,) has them."""
+        return Neighbours(self.rows[rows], self.weights[rows])
+
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """Weighted means of values (N, ...) over the neighbours."""
         weights = self.weights.view(*self.weights.shape, *[1] * (values.ndim - 1))

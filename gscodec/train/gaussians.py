@@ -46,6 +46,16 @@ class Gaussians:
     def fixed(self) -> Gaussians:
         return Gaussians(*(t.detach().clone() for t in self.tensors().values()))
 
+    def take(self, rows: torch.Tensor) -> Gaussians:
+        """Copies of `rows` (M,)."""
+        return Gaussians(*(t.detach()[rows] for t in self.tensors().values()))
+
+    def extended(self, count: int) -> Gaussians:
+        """A copy with `count` more rows of zeros."""
+        return Gaussians(
+            *(torch.cat([t, t.new_zeros(count, *t.shape[1:])]) for t in self.fixed().tensors().values())
+        )
+
     def activated(self) -> Attributes:
         return Attributes(
             self.means, self.quats, torch.exp(self.log_scales), torch.sigmoid(self.logits), self.sh

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,10 @@ class Nodes:
     weights: torch.Tensor  # (N, NEAREST), rows sum to 1
     edges: torch.Tensor  # (K, E) neighbouring nodes
     motion: torch.Tensor  # (K, 6) of the last frame: translation, rotation vector
+
+    def take(self, rows: torch.Tensor) -> Nodes:
+        """Bound to other Gaussians, each as one of `rows` (M,) is."""
+        return replace(self, near=self.near[rows], weights=self.weights[rows])
 
 
 def bind_nodes(gaussians: Gaussians, count: int) -> Nodes:

@@ -42,7 +42,7 @@ def train_gops(
         on_frame(frame, True)
     starts = [start for start in plan.starts if set(plan.gop(start)) & set(missing)]
     context = get_context("spawn")  # numba's threads do not survive a fork
-    ends: list[Connection] = []
+    ends: dict[Connection, list[int]] = {}  # and the first frames of the worker's GOPs
     processes = []
     try:
         for number in range(min(workers, len(starts))):
@@ -53,13 +53,16 @@ def train_gops(
             )
             process.start()
             there.close()
-            ends.append(here)
+            ends[here] = mine
             processes.append(process)
         while missing:
             running = bool(ends)
-            for end in wait(ends, timeout=LOOK_SECONDS):
-                ends.remove(cast("Connection", end))
-                _settle(cast("Connection", end))
+            for ready in wait(list(ends), timeout=LOOK_SECONDS):
+                end = cast("Connection", ready)
+                mine = ends.pop(end)
+                _settle(
+                    end, [f for start in mine for f in plan.gop(start) if not frame_path(work, f).exists()]
+                )
             for frame in [f for f in missing if frame_path(work, f).exists()]:
                 missing.remove(frame)
                 on_new(frame)
@@ -73,12 +76,14 @@ def train_gops(
             process.join()
 
 
-def _settle(end: Connection) -> None:
-    """Raise what the worker sent, or that it is gone."""
+def _settle(end: Connection, left: list[int]) -> None:
+    """Raise what the worker sent, or that it is gone with the frames that it has `left`."""
     try:
         error = end.recv()
     except EOFError as gone:
-        raise GscodecError("a training process ended early; run again to go on") from gone
+        raise GscodecError(
+            "a training process ended early; run again to go on", frame=next(iter(left), None)
+        ) from gone
     if error is not None:
         raise error
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from gscodec.base.errors import MissingDependency, Misuse
+from gscodec.base.lock import alone_in
 from gscodec.render.output import write_png
 from gscodec.train.captures.model import Capture
 from gscodec.train.chainpass import chain_pass
@@ -30,6 +31,7 @@ from gscodec.train.codec_losses import KeyCalm
 from gscodec.train.following import Chain, train_gop
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.keyframe import Report, train_key
+from gscodec.train.lives import Lives
 from gscodec.train.motion import bind_nodes
 from gscodec.train.parallel import train_gops
 from gscodec.train.plan import Plan, make_plan
@@ -59,7 +61,8 @@ def train_sequence(
     `on_step(steps, note)` hears of every step done, plan.Plan.steps in all. The same seed gives the same result on one
     CPU, whether or not the run was interrupted and whatever the number of `workers`, processes that train a GOP each;
     more than one needs `reopen`, which opens the same capture in a process of its own (it is pickled). Raises Misuse
-    where `work` is of another run, MissingDependency where the device isn't there, BadInput and its kin from the capture.
+    where `work` is of another run or another process works in it, MissingDependency where the device isn't there,
+    BadInput and its kin from the capture.
     """
     frames = range(capture.n_frames) if frames is None else frames
     if settings.device == "cuda" and not torch.cuda.is_available():
@@ -70,13 +73,22 @@ def train_sequence(
         )
     torch.set_num_threads(1)  # sums must not depend on the number of threads
     plan = make_plan(capture.fps, settings.gop, frames)
-    claim(work, capture, settings, plan)
-    told = _Told(capture, work, settings, plan, on_step)
-    there = frame_path(work, frames.start).exists()
+    with alone_in(work):
+        claim(work, capture, settings, plan)
+        _train(capture, work, settings, plan, _Told(capture, work, settings, plan, on_step), workers, reopen)
+    return TrainedSequence(work, capture, settings, frames)
+
+
+def _train(
+    capture: Capture, work: Path, settings: TrainSettings, plan: Plan, told: _Told, workers: int,
+    reopen: Callable[[], Capture] | None,
+) -> None:  # fmt: skip
+    first = plan.frames.start
+    there = frame_path(work, first).exists()
     if not there:
-        _key(capture, settings, plan, work, told.report_of(frames.start)).save(frame_path(work, frames.start))
+        _key(capture, settings, plan, work, told.report_of(first)).save(frame_path(work, first))
     key_state(work).unlink(missing_ok=True)
-    told.frame_done(frames.start, there)
+    told.frame_done(first, there)
     chain_pass(capture, work, settings, plan, told.report_of, told.frame_done)
     if workers > 1 and len(plan.starts) > 1:
         assert reopen is not None
@@ -84,7 +96,6 @@ def train_sequence(
     else:
         for start in plan.starts:
             train_gop(capture, work, settings, plan, start, told.report_of, told.frame_done)
-    return TrainedSequence(work, capture, settings, frames)
 
 
 class _Told:
@@ -146,7 +157,8 @@ def _key(capture: Capture, settings: TrainSettings, plan: Plan, work: Path, repo
     if key.colours is not None:
         key.colours.save(work / COLOURS)
     still = torch.zeros(len(gaussians.means), dtype=torch.bool)
-    return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still)
+    lives = Lives.of_first(len(still), frame)
+    return Checkpoint(gaussians, bind_nodes(gaussians, settings.nodes).motion, still, lives)
 
 
 def write_preview(

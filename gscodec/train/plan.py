@@ -37,6 +37,10 @@ class Plan:
         """The frames of the GOP that begins at `start`."""
         return range(start, min(start + self.length, self.frames.stop))
 
+    def start_of(self, frame: int) -> int:
+        """First frame of the GOP that `frame` is in."""
+        return frame - (frame - self.frames.start) % self.length
+
     @property
     def base_frames(self) -> int:
         """Frames over which the encoder spreads a base."""
@@ -46,7 +50,7 @@ class Plan:
         """Iterations of a frame; the first one of a later GOP with those of the chain pass up to there."""
         if frame == self.frames.start:
             return settings.steps(following=False)
-        if (frame - self.frames.start) % self.length:
+        if frame != self.start_of(frame):
             return settings.steps(following=True)
         return self.length * chain_settings(settings).steps(following=True) + refine_iterations(settings)
 

@@ -49,6 +49,7 @@ class TrainSettings:
     gop: int = 0
     preview_every: int = 250
     distil_from: int = 0
+    births: bool = True  # inside a GOP, in slots that are free, where the picture is lost
     quality: float = DEFAULT_QUALITY  # of the encode that `codec` works for
     codec: tuple[str, ...] = CODEC_LOSSES  # none of them: frames are trained for their pictures alone
 

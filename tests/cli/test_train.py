@@ -132,7 +132,7 @@ def test_gops_in_parallel_a_work_folder_and_views_held_out(
         "--work",
         str(tmp_path / "w"),
     ]
-    command += ["--gop", "2", "--workers", "2", "--hold-out", "2", "--gaussians", "60"]
+    command += ["--no-births", "--gop", "2", "--workers", "2", "--hold-out", "2", "--gaussians", "60"]
     assert main(command) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["frames"], document["gops"]) == (3, 2)
@@ -144,7 +144,7 @@ def test_gops_in_parallel_a_work_folder_and_views_held_out(
     index = GsvFile.open(tmp_path / "x.gsv").index
     assert [entry.first_frame for entry in index] == [0, 2]  # the encoder's borders are training's
     run = json.loads((tmp_path / "w" / "run.json").read_text())
-    assert run["settings"]["gop"] == 2
+    assert (run["settings"]["gop"], run["settings"]["births"]) == (2, False)
     assert main([*command, "--force", "--hold-out", "3"]) == 2  # other views: another run
     assert main([*arguments(capture, tmp_path / "y.gsv"), "--workers", "0"]) == 2
     assert main([*arguments(capture, tmp_path / "y.gsv"), "--gop", "-1"]) == 2

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gscodec.base.errors import BadInput, Misuse
+from gscodec.base.errors import BadInput, GscodecError, Misuse
 from gscodec.train.captures import open_capture
+from gscodec.train.captures.model import Capture
 from gscodec.train.captures.sample import write_sample_capture
 from gscodec.train.settings import TrainSettings
 
@@ -84,6 +85,27 @@ def test_what_a_worker_finds_wrong_is_said(folder: Path, whole: Path, tmp_path: 
         train_sequence(open_capture(folder), tmp_path, SETTINGS, FRAMES, workers=2, reopen=reopen)
 
 
+def open_and_die(folder: Path, parent: int) -> Capture:
+    if os.getpid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return open_capture(folder)
+
+
+def test_of_a_worker_that_is_killed_its_frame_is_named(folder: Path, whole: Path, tmp_path: Path) -> None:
+    from gscodec.train.pipeline import train_sequence
+
+    for path in whole.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for name in CHECKPOINTS[4:]:
+        (tmp_path / name).unlink()
+    reopen = partial(open_and_die, folder, os.getpid())
+    with pytest.raises(GscodecError, match=r"ended early; run again to go on \(frame=4\)") as caught:
+        train_sequence(open_capture(folder), tmp_path, SETTINGS, FRAMES, workers=2, reopen=reopen)
+    assert caught.value.exit_code == 1
+    train_sequence(open_capture(folder), tmp_path, SETTINGS, FRAMES)
+    assert contents(tmp_path) == contents(whole)
+
+
 RUN = """
 import os
 import signal
@@ -134,6 +156,15 @@ def test_killed_in_a_later_gop_and_run_again_it_ends_with_the_same_bytes(
         assert not (work / CHECKPOINTS[5]).exists()
     train_sequence(open_capture(folder), work, SETTINGS, FRAMES)
     assert contents(work) == contents(whole)
+
+
+def test_slots_of_a_first_frame_do_not_count_as_still(folder: Path, whole: Path) -> None:
+    from gscodec.train.checkpoints import TrainedSequence
+
+    clip = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES)
+    following = [float(clip.checkpoint(t).still.float().mean()) for t in (1, 2, 4, 5)]
+    assert clip.still_share() == pytest.approx(sum(following) / 4)
+    assert TrainedSequence(whole, clip.capture, SETTINGS, range(1)).still_share() == 0
 
 
 def test_slots_live_on_over_a_border_and_a_clip_of_one_gop_has_no_chain_pass(whole: Path) -> None:

@@ -192,20 +192,21 @@ def test_exposures_of_cameras_are_learnt_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "switches, killed_at",
+    "switches, every, killed_at",
     [
-        ({}, 80),
-        ({"camera_colours": True, "mask_weight": 0.1, "start_share": 0.4}, 80),
-        ({"codec": CODEC_LOSSES}, 65),  # right before the first slots go
-        ({"codec": CODEC_LOSSES}, 95),  # after the last
+        ({}, 30, 80),
+        ({"camera_colours": True, "mask_weight": 0.1, "start_share": 0.4}, 30, 80),
+        ({"codec": CODEC_LOSSES}, 30, 65),  # right before the first slots go
+        ({"codec": CODEC_LOSSES}, 17, 70),  # between two rounds of the price
+        ({"codec": CODEC_LOSSES}, 30, 95),  # after the last
     ],
 )
 def test_a_saved_state_goes_on_to_the_same_bits(
-    switches: dict[str, object], killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    switches: dict[str, object], every: int, killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gscodec.train import codec_losses, keyframe
 
-    monkeypatch.setattr(keyframe, "SAVE_EVERY", 30)
+    monkeypatch.setattr(keyframe, "SAVE_EVERY", every)
     monkeypatch.setattr(codec_losses, "OTHER_BITS", 4000.0)  # so dear that some slots go
     capture, settings = room(), replace(SMALL, preview_every=5, **switches)  # type: ignore[arg-type]
 
@@ -229,7 +230,7 @@ def test_a_saved_state_goes_on_to_the_same_bits(
     again = keyframe.train_key(
         capture, settings, report=lambda n, _: told.append(n), saved=place, calm=calm()
     )
-    assert (told[0], sum(told)) == (killed_at // 30 * 30, 100)
+    assert (told[0], sum(told)) == (killed_at // every * every, 100)
     for name, tensor in whole.gaussians.tensors().items():
         assert torch.equal(tensor, getattr(again.gaussians, name)), name
     if whole.colours is not None and again.colours is not None:

@@ -70,12 +70,28 @@ def test_a_work_folder_of_another_run_is_refused(folder: Path, tmp_path: Path) -
         train_sequence(capture, tmp_path / "a", replace(quick, seed=1), range(1))
     with pytest.raises(Misuse, match="another capture"):
         train_sequence(capture, tmp_path / "a", quick, range(1, 2))
+    plain = replace(quick, codec=())  # of these nothing but the length of GOPs hangs on frames a second
+    train_sequence(capture, tmp_path / "b", plain, range(1))
+    with pytest.raises(Misuse, match="another capture"):
+        train_sequence(replace(capture, fps=30.0), tmp_path / "b", plain, range(1))
     (tmp_path / "a" / "run.json").write_text("{")
     with pytest.raises(BadInput, match=r"run\.json"):
         train_sequence(capture, tmp_path / "a", quick, range(1))
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 no more")
     with pytest.raises(BadInput, match=r"bad\.npz"):
         Checkpoint.load(tmp_path / "bad.npz")
+
+
+def test_one_run_at_a_time_has_a_work_folder(folder: Path, tmp_path: Path) -> None:
+    from gscodec.base.lock import alone_in
+    from gscodec.train.pipeline import train_sequence
+
+    quick, work = replace(TINY, gaussians=50, key_iterations=2), tmp_path / "work"
+    with alone_in(work), pytest.raises(Misuse, match=r"another process .*work"):
+        train_sequence(open_capture(folder), work, quick, range(1))
+    assert not list(work.iterdir())
+    train_sequence(open_capture(folder), work, quick, range(1))
+    assert (work / "frame_00000.npz").exists()
 
 
 def test_settings_refuse_what_cannot_be() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from gscodec.train.captures.model import Capture, SeedPoints
 from gscodec.train.captures.structure import triangulated
 from gscodec.train.captures.sweep import swept_seeds
 
-__all__ = ["seed_points", "seen_colors", "visual_hull", "volume_seeds"]
+__all__ = ["CUBE", "GRID", "MASK_ON", "carve", "seed_points", "seen_colors", "visual_hull", "volume_seeds"]
 
 F64 = npt.NDArray[np.float64]
 
@@ -53,26 +55,42 @@ def visual_hull(capture: Capture, frame: int = 0, grid: int = GRID) -> SeedPoint
 
     Empty where masks agree on nothing: then calibration or masks are wrong.
     """
+    views = [v for v in capture.train_views if capture.views[v].has(frame)]
+    masks = {v: capture.picture(v, frame).mask for v in views}
+    shown = {v: mask >= MASK_ON for v, mask in masks.items() if mask is not None}
+    surface = carve(capture, shown, frame, need=len(views) // 2, agree=AGREE, grid=grid)
+    return SeedPoints(surface, _colors(capture, surface, frame, views))
+
+
+def carve(
+    capture: Capture,
+    shown: Mapping[int, npt.NDArray[np.bool_]],
+    frame: int,
+    *,
+    need: int,
+    agree: float,
+    grid: int = GRID,
+) -> F64:
+    """(M, 3) centres of the surface cells of what views show, each by a map (H, W) of where it does.
+
+    A cell is full if `need` of the views see it, two at least, and a share `agree` of those show it.
+    """
     axis = (np.arange(grid) + 0.5) * (2 * CUBE / grid) - CUBE
     cells = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     inside, seen = np.zeros(len(cells), np.int32), np.zeros(len(cells), np.int32)
-    views = [v for v in capture.train_views if capture.views[v].has(frame)]
-    for view in views:
-        mask = capture.picture(view, frame).mask
-        if mask is None:
-            continue
+    for view, where in shown.items():
         rows, columns, visible = _project(capture.views[view].camera(frame), cells)
         seen += visible
-        inside[visible] += mask[rows[visible], columns[visible]] >= MASK_ON
-    full = ((seen >= max(2, len(views) // 2)) & (inside >= AGREE * seen)).reshape(grid, grid, grid)
+        inside[visible] += where[rows[visible], columns[visible]]
+    full = ((seen >= max(2, need)) & (inside >= agree * seen)).reshape(grid, grid, grid)
     padded = np.pad(full, 1)
     middle = slice(1, -1)
     buried = full.copy()
     for dim in range(3):
         for shift in (slice(None, -2), slice(2, None)):
             buried &= padded[tuple(shift if d == dim else middle for d in range(3))]
-    surface = cells[(full & ~buried).reshape(-1)]
-    return SeedPoints(surface, _colors(capture, surface, frame, views))
+    surface: F64 = cells[(full & ~buried).reshape(-1)]
+    return surface
 
 
 def volume_seeds(capture: Capture, count: int, *, frame: int = 0, rng: np.random.Generator) -> SeedPoints:
