@@ -9,7 +9,7 @@ import numpy as np
 
 from gscodec.base.threads import in_threads
 from gscodec.codec.coefficients import quantise_coefficient_planes
-from gscodec.codec.decoder import part_centres, part_motion
+from gscodec.codec.decoder import node_centres, part_centres, part_motion, series_moves
 from gscodec.codec.entropy.neighbours import cell_shift_for, find_neighbours
 from gscodec.codec.entropy.positions import partition_keys, split_axes
 from gscodec.codec.model import rotation
@@ -25,7 +25,8 @@ from gscodec.codec.model.quantise import decoded_positions, quantise_base
 from gscodec.codec.model.relative import relative_rotations
 from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
-from gscodec.codec.planes import FEATURE_LIMIT, Planes, dct, predicted_classes
+from gscodec.codec.model.nodes import rest_places
+from gscodec.codec.planes import FEATURE_LIMIT, Planes, carried, dct, nearest_earlier, predicted_classes
 from gscodec.codec.sections import write_segment
 from gscodec.codec.writing import EncodedGop, Quantised, Tools, Writer, canonical_quats, refinement
 
@@ -51,8 +52,12 @@ def quantise_tracks(
     w = Writer(tracks, steps, tools or Tools(), base)
     if tracks.slots:
         if base is None:
+            _choose_lattice(w)
+        if w.model.soft:
+            _fit_nodes(w)
+        if base is None:
             _place(w)
-        if w.model.parts:
+        if w.model.parts and not w.model.soft:
             _fit_parts(w)
         if base is None:
             _quantise_base(w)
@@ -64,14 +69,19 @@ def quantise_tracks(
     return Quantised(w.planes, w.rows, w.residuals, w.video)
 
 
-def _place(w: Writer) -> None:
-    """Lattice, order of slots, positions and position classes. Re-orders the tracks."""
+def _choose_lattice(w: Writer) -> None:
+    """Origin and unit."""
     m, ref = w.model, w.tracks.reference
     low = ref.min(axis=0)
     unit = np.float32(w.steps.base_unit[0])
     unit = max(unit, np.float32((ref.max(axis=0) - low).max() / (2**20 - 2)))
     m.base_unit[:3] = unit
     m.origin = low.astype(np.float32)
+
+
+def _place(w: Writer) -> None:
+    """Order of slots, positions and position classes. Re-orders the tracks."""
+    m, ref, unit = w.model, w.tracks.reference, w.model.base_unit[0]
     x = np.maximum(np.round((ref - m.origin.astype(np.float64)) / float(unit)), 0).astype(np.int64)
     bits = [int(v).bit_length() for v in x.max(axis=0)]
     m.bits = (bits[0], bits[1], bits[2])
@@ -89,8 +99,8 @@ def _place(w: Writer) -> None:
         planes.classes[POSITION], planes.x,
     )  # fmt: skip
     planes.neighbours = find_neighbours(planes.x, m.cell_shift)
-    if w.tracks.labels is not None:
-        planes.labels = w.tracks.labels.astype(np.int64)
+    if w.tracks.motion is not None:
+        planes.labels = w.tracks.motion.near[:, 0].copy()
 
 
 def _fit_parts(w: Writer) -> None:
@@ -98,8 +108,9 @@ def _fit_parts(w: Writer) -> None:
     m, planes = w.model, w.planes
     world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
     centres = part_centres(planes)
-    series = w.tracks.moves.copy()
-    shift = centres - w.tracks.centres
+    assert w.tracks.motion is not None
+    series = w.tracks.motion.moves.copy()
+    shift = centres - w.tracks.motion.centres
     series[..., 3] += np.einsum("tpab,pb->tpa", series[..., :3], shift) - shift
     series[..., :3] -= np.eye(3)
     series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
@@ -108,6 +119,41 @@ def _fit_parts(w: Writer) -> None:
     m.part_unit = (float(np.float32(PART_STEP * step / spread)), float(np.float32(PART_STEP * step)))
     units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])
     planes.part_series = np.round(series / units[:, None]) * units[:, None]
+
+
+MEAN_ROUNDS = 4  # of the mean rotation, whose coefficients have no mean
+PLACE_GRID = 64  # places of nodes, along the longest edge of the slots' box
+import os
+NODE_STEP = float(os.environ.get("NODE_STEP", 0.5))  # of the motion of nodes, against the median step of the slots
+LINEAR_COARSER = float(os.environ.get("LINEAR_COARSER", 3.0))
+
+
+def _fit_nodes(w: Writer) -> None:
+    """Places of the nodes, their quantised motion, each told from the nearest earlier one's, and where slots rest."""
+    m, planes, motion = w.model, w.planes, w.tracks.motion
+    assert motion is not None
+    unit, origin = m.base_unit[:3].astype(np.float64), m.origin.astype(np.float64)
+    m.place_shift = int(max(0, np.round(np.log2(np.ptp(w.tracks.reference, axis=0).max() / unit[0] / PLACE_GRID))))
+    planes.places = np.round((motion.centres - origin) / unit / 2**m.place_shift).astype(np.int64) << m.place_shift
+    centres = node_centres(planes)
+    series, shift = motion.moves.copy(), centres - motion.centres
+    series[..., :3] -= np.eye(3)
+    series[..., 3] += np.einsum("tpab,pb->tpa", series[..., :3], shift)
+    series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
+    classes = planes.classes[POSITION] if m.shared else np.clip(np.round(w.steps.wanted[POSITION]), 0, 15)
+    step = NODE_STEP * float(np.median(m.coef_unit[0] * 2.0**classes))
+    arms = w.tracks.reference - motion.centres[motion.near[:, 0]]
+    spread = float(np.sqrt((arms**2).sum(axis=1).mean())) + 1e-9
+    m.part_unit = (float(np.float32(LINEAR_COARSER * step / spread)), float(np.float32(step)))
+    units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])[:, None]
+    planes.part_series = np.zeros_like(series)
+    for k, near in enumerate(nearest_earlier(planes.places)):
+        told = carried(planes, near, k) if k else np.zeros_like(series[0])
+        planes.part_series[k] = told + np.round((series[k] - told) / units) * units
+    if not m.shared:
+        decoded = replace(motion, centres=centres, moves=series_moves(planes.part_series, m.frames))
+        rest = rest_places(w.tracks.means, w.tracks.reference, decoded, unit[0] * 2.0**classes)
+        w.tracks = replace(w.tracks, reference=rest)
 
 
 def _fit_classes(w: Writer, g: int) -> np.ndarray:
@@ -131,8 +177,9 @@ def _base_targets(w: Writer, g: int) -> np.ndarray:
     if g == SCALE:
         logs = t.logs.mean(axis=0)
         if w.model.parts:
-            log_dets = part_motion(w.planes.part_series, t.frames)[2]
-            logs = logs - log_dets.mean(axis=0)[w.planes.labels][:, None] / 3.0
+            motion = part_motion(w.planes)
+            assert motion is not None
+            logs = logs - motion.growth().mean(axis=0)[:, None]
         return logs.T
     if g == OPACITY:
         return t.logits.mean(axis=0)[None]
@@ -177,6 +224,10 @@ def _quantise_rotations(w: Writer) -> None:
     canonical = canonical_quats(w)
     sign = np.sign((canonical * canonical[:1]).sum(axis=-1, keepdims=True))
     mean = rotation.normalise((canonical * np.where(sign == 0, 1, sign)).sum(axis=0))
+    axes = w.planes.twist_axes()
+    for _ in range(MEAN_ROUNDS):
+        left = rotation.swing_twist_log(rotation.multiply(rotation.conjugate(mean)[None], canonical), axes)
+        mean = rotation.multiply(mean, rotation.swing_twist(left.mean(axis=0), axes))
     m = w.model
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])

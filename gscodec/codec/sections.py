@@ -35,9 +35,12 @@ from gscodec.codec.planes import (
     SIDE_BASIS,
     SIDE_COUNT,
     SIDE_LINEAR,
+    SIDE_PLACE,
     SIDE_TRANSLATION,
     base_coder,
+    carried,
     coefficient_coder,
+    nearest_earlier,
     predicted_classes,
     side_coder,
 )
@@ -101,7 +104,7 @@ def _write_base(pen: _Pen, gop: Quantised) -> None:
     assert nb is not None
     coder = base_coder(m, None)
     since = 0
-    if m.parts:
+    if m.parts and not m.soft:
         state, buf, counters, _ = coder.args
         base = label_base(5 + m.channels - 3)
         code_labels(state, buf, counters, nb.slots, nb.counts, m.parts, base, planes.labels.copy())
@@ -140,10 +143,16 @@ def _write_side(pen: _Pen, gop: Quantised) -> None:
         if m.basis_kind[g] == BASIS_EXPLICIT:
             code_numbers(*coder.args, SIDE_BASIS, True, explicit[g].reshape(-1))
     since = pen.note("bases", coder, 0)
+    if m.soft:
+        steps = np.diff(planes.places >> m.place_shift, axis=0, prepend=0).reshape(-1)
+        code_numbers(*coder.args, SIDE_PLACE, True, steps)
+        since = pen.note("node places", coder, since)
+    earlier = nearest_earlier(planes.places)
     for p in range(m.parts):
+        series = planes.part_series[p] - carried(planes, earlier[p], p) if m.soft and p else planes.part_series[p]
         for e in range(12):
             unit = m.part_unit[1 if e % 4 == 3 else 0]
-            values = np.round(planes.part_series[p, e] / unit).astype(np.int64)
+            values = np.round(series[e] / unit).astype(np.int64)
             values = values[: np.flatnonzero(values)[-1] + 1] if values.any() else values[:0]
             code_numbers(*coder.args, SIDE_COUNT, False, np.array([values.size]))
             code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gscodec.codec.decoder import Gop, part_centres
+from gscodec.codec.model.motion import hard_motion
 from gscodec.codec.model.parts import choose_moves
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks, attribute_tracks, spell
@@ -35,15 +36,12 @@ def shared_tracks(frames: list[Splats], shared: SharedBase, *, use_gauge: bool) 
     """Tracks of `frames` in the slots of the shared base, spelled like it, with its parts' labels."""
     means, quats, logs, logits, colours = (a[:, shared.rows] for a in attribute_tracks(frames))
     base = Gop(shared.planes)
-    labels = shared.planes.labels if shared.planes.model.parts else None
-    centres = part_centres(shared.planes) if labels is not None else np.zeros((0, 3))
-    moves = np.zeros((len(frames), 0, 3, 4))
-    if labels is not None:
-        moves = choose_moves(means, logs, base.world, labels, centres)
-    world, _ = spell(quats, logs, labels, moves, use_gauge, (base.quats, base.base[3:6].T))
-    return Tracks(
-        means, world, logs, logits, colours, {}, labels, moves, centres, base.world, frames[0].sh_degree
-    )  # fmt: skip
+    motion = None
+    if shared.planes.model.parts:
+        labels, centres = shared.planes.labels, part_centres(shared.planes)
+        motion = hard_motion(labels, centres, choose_moves(means, logs, base.world, labels, centres))
+    world, _ = spell(quats, logs, motion, use_gauge, (base.quats, base.base[3:6].T))
+    return Tracks(means, world, logs, logits, colours, {}, motion, base.world, frames[0].sh_degree)
 
 
 def shared_steps(shared: SharedBase, lam: float) -> Steps:
