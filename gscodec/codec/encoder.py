@@ -146,10 +146,11 @@ def _fit_nodes(w: Writer) -> None:
     spread = float(np.sqrt((arms**2).sum(axis=1).mean())) + 1e-9
     m.part_unit = (float(np.float32(LINEAR_COARSER * step / spread)), float(np.float32(step)))
     units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])[:, None]
-    planes.part_series = np.zeros_like(series)
+    planes.part_series, planes.node_steps = np.zeros_like(series), np.zeros(series.shape, np.int64)
     for k, near in enumerate(nearest_earlier(planes.places)):
         told = carried(planes, near, k) if k else np.zeros_like(series[0])
-        planes.part_series[k] = told + np.round((series[k] - told) / units) * units
+        planes.node_steps[k] = np.round((series[k] - told) / units)
+        planes.part_series[k] = told + planes.node_steps[k] * units
     if not m.shared:
         decoded = replace(motion, centres=centres, moves=series_moves(planes.part_series, m.frames))
         rest = rest_places(w.tracks.means, w.tracks.reference, decoded, unit[0] * 2.0**classes)

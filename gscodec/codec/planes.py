@@ -17,6 +17,7 @@ from gscodec.codec.entropy.planes import (
     code_classes,
     code_coefficients,
     code_labels,
+    code_motion,
     code_numbers,
     code_overflow,
     label_base,
@@ -49,6 +50,7 @@ __all__ = [
 
 SIDE_SETS = 5
 SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT, SIDE_PLACE = range(5)
+MOTION_SETS = (SIDE_COUNT, SIDE_LINEAR, SIDE_TRANSLATION)
 MAX_PLACE = 1 << 21  # of a node: keeps squared distances exact
 FEATURE_LIMIT = 1 << 19  # keeps the regression's sum below 2^53
 BASIS_SCALE = 512  # explicit bases travel as integers of 1/512
@@ -68,6 +70,7 @@ class Planes:
     part_series: np.ndarray = field(
         default_factory=lambda: np.zeros((0, 12, 0))
     )  # (P, 12, T) float64 coefficients
+    node_steps: np.ndarray = field(default_factory=lambda: np.zeros((0, 12, 0), np.int64))  # (K, 12, T) residuals
     coded: list[np.ndarray] = field(default_factory=list)  # by channel, (N, m) int64 of mode 1
     video: np.ndarray = field(
         default_factory=lambda: np.zeros((0, 0), np.int64)
@@ -237,9 +240,13 @@ def _read_side(model: Model, data: bytes, planes: Planes) -> None:
     if model.soft:
         planes.places = _read_places(coder, model)
     earlier = nearest_earlier(planes.places)
+    if model.soft:
+        planes.node_steps = np.zeros((model.parts, 12, t), np.int64)
+        code_motion(*coder.args, MOTION_SETS, earlier, planes.node_steps)
+        coder.check("side")
+        planes.part_series = node_series(planes, earlier)
+        return
     for p in range(model.parts):
-        if model.soft and p:
-            planes.part_series[p] = carried(planes, earlier[p], p)
         for e in range(12):
             count = np.zeros(1, np.int64)
             code_numbers(*coder.args, SIDE_COUNT, False, count)
@@ -249,7 +256,7 @@ def _read_side(model: Model, data: bytes, planes: Planes) -> None:
             values = np.zeros(int(count[0]), np.int64)
             code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)
             coder.check("side")
-            planes.part_series[p, e, : count[0]] += values * model.part_unit[1 if e % 4 == 3 else 0]
+            planes.part_series[p, e, : count[0]] = values * model.part_unit[1 if e % 4 == 3 else 0]
 
 
 def _read_places(coder: Coder, model: Model) -> np.ndarray:
@@ -276,6 +283,15 @@ def carried(planes: Planes, near: int, node: int) -> np.ndarray:
     out = planes.part_series[near].copy()
     out[3::4] += np.einsum("abk,b->ak", out.reshape(3, 4, -1)[:, :3], arm)
     return out
+
+
+def node_series(planes: Planes, earlier: np.ndarray) -> np.ndarray:
+    """(K, 12, T) DCT coefficients of the nodes' motion."""
+    units = np.array([planes.model.part_unit[int(e % 4 == 3)] for e in range(12)])[:, None]
+    planes.part_series = planes.node_steps * units
+    for k in range(1, planes.model.parts):
+        planes.part_series[k] += carried(planes, earlier[k], k)
+    return planes.part_series
 
 
 def dct(t: int) -> np.ndarray:

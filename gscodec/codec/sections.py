@@ -14,6 +14,7 @@ from gscodec.codec.entropy.planes import (
     code_classes,
     code_coefficients,
     code_labels,
+    code_motion,
     code_numbers,
     code_overflow,
     label_base,
@@ -32,13 +33,13 @@ from gscodec.codec.planes import (
     COEF_COEF,
     COEF_LAST,
     COEF_OVERFLOW,
+    MOTION_SETS,
     SIDE_BASIS,
     SIDE_COUNT,
     SIDE_LINEAR,
     SIDE_PLACE,
     SIDE_TRANSLATION,
     base_coder,
-    carried,
     coefficient_coder,
     nearest_earlier,
     predicted_classes,
@@ -147,12 +148,11 @@ def _write_side(pen: _Pen, gop: Quantised) -> None:
         steps = np.diff(planes.places >> m.place_shift, axis=0, prepend=0).reshape(-1)
         code_numbers(*coder.args, SIDE_PLACE, True, steps)
         since = pen.note("node places", coder, since)
-    earlier = nearest_earlier(planes.places)
-    for p in range(m.parts):
-        series = planes.part_series[p] - carried(planes, earlier[p], p) if m.soft and p else planes.part_series[p]
+        code_motion(*coder.args, MOTION_SETS, nearest_earlier(planes.places), planes.node_steps.copy())
+    for p in range(0 if m.soft else m.parts):
         for e in range(12):
             unit = m.part_unit[1 if e % 4 == 3 else 0]
-            values = np.round(series[e] / unit).astype(np.int64)
+            values = np.round(planes.part_series[p, e] / unit).astype(np.int64)
             values = values[: np.flatnonzero(values)[-1] + 1] if values.any() else values[:0]
             code_numbers(*coder.args, SIDE_COUNT, False, np.array([values.size]))
             code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)

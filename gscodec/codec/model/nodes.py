@@ -15,6 +15,7 @@ RIDGE = 1e-2  # of the linear part, of what slots about a node weigh in the mean
 RIDGE_SHIFT = 3e-4  # of the translation
 SPREAD_ROUNDS = 4
 REST_ROUNDS = 25
+OTHER_STARTS = 8
 
 
 def track_nodes(means: np.ndarray, steps: np.ndarray, count: int, ridge: float = RIDGE) -> tuple[Motion, np.ndarray]:
@@ -107,36 +108,63 @@ def _left(at, tracks, centres, moves, turns, near, weights, room, out):
 
 @njit
 def _solve_rest(means, centres, moves, turns, rows, enough, out):
-    """Levenberg and Marquardt over three unknowns a slot of `rows`; out (N, 3): from where, to where."""
+    """Rest places of `rows`, to a squared miss of enough (N,); out (N, 3): from where, to where.
+
+    Where that fails, because the blend folds there, the search starts from where each frame would have the slot rest
+    if it moved with the nearest node alone.
+    """
     room = (np.empty(BLENDED + 1, np.int64), np.empty(BLENDED + 1), np.empty(3), np.empty(4))
-    near, weights = np.empty(BLENDED, np.int64), np.empty(BLENDED)
-    at, left, aside = np.empty(3), np.empty(3), np.empty(3)
+    near, weights, at = np.empty(BLENDED, np.int64), np.empty(BLENDED), np.empty(3)
     for i in rows:
         tracks = np.ascontiguousarray(means[:, i])
-        at[:] = out[i]
-        lowest = _left(at, tracks, centres, moves, turns, near, weights, room, left)
-        damp = 1e-4
-        slope = np.empty((3, 3))
-        fresh = True
-        for _ in range(REST_ROUNDS):
-            if lowest < enough[i]:
-                break
-            if fresh:
-                h = max(1e-3 * np.sqrt(lowest), 1e-9)
-                kept = left.copy()
-                for a in range(3):
-                    at[:] = out[i]
-                    at[a] += h
-                    _left(at, tracks, centres, moves, turns, near, weights, room, aside)
-                    slope[:, a] = (kept - aside) / h
-            normal = slope.T @ slope
-            size = damp * (normal[0, 0] + normal[1, 1] + normal[2, 2]) / 3 + 1e-12
-            at[:] = out[i] + np.linalg.solve(normal + size * np.eye(3), slope.T @ kept)
-            cost = _left(at, tracks, centres, moves, turns, near, weights, room, left)
-            fresh = cost < lowest
-            if fresh:
+        lowest = _descend(out[i], tracks, centres, moves, turns, enough[i], room)
+        if lowest < enough[i]:
+            continue
+        for t in range(0, tracks.shape[0], max(1, tracks.shape[0] // OTHER_STARTS)):
+            least, k = np.inf, 0
+            for j in range(centres.shape[0]):
+                d = ((tracks[t] - centres[j] - moves[t, j, :, 3]) ** 2).sum()
+                if d < least:
+                    least, k = d, j
+            m = np.ascontiguousarray(moves[t, k, :, :3])
+            if abs(np.linalg.det(m)) < 1e-3:
+                continue
+            at[:] = centres[k] + np.linalg.solve(m, tracks[t] - centres[k] - moves[t, k, :, 3])
+            cost = _descend(at, tracks, centres, moves, turns, enough[i], room)
+            if cost < lowest:
                 lowest = cost
                 out[i] = at
-                damp *= 0.2
-            else:
-                damp *= 8.0
+            if lowest < enough[i]:
+                break
+
+
+@njit
+def _descend(place, tracks, centres, moves, turns, enough, room):
+    """Levenberg and Marquardt from `place` (3,), which is changed; returns the squared miss."""
+    near, weights = np.empty(BLENDED, np.int64), np.empty(BLENDED)
+    at, left, aside, slope = place.copy(), np.empty(3), np.empty(3), np.empty((3, 3))
+    lowest = _left(at, tracks, centres, moves, turns, near, weights, room, left)
+    damp, fresh, kept = 1e-4, True, left.copy()
+    for _ in range(REST_ROUNDS):
+        if lowest < enough:
+            break
+        if fresh:
+            h = max(1e-3 * np.sqrt(lowest), 1e-9)
+            kept[:] = left
+            for a in range(3):
+                at[:] = place
+                at[a] += h
+                _left(at, tracks, centres, moves, turns, near, weights, room, aside)
+                slope[:, a] = (kept - aside) / h
+        normal = slope.T @ slope
+        size = damp * (normal[0, 0] + normal[1, 1] + normal[2, 2]) / 3 + 1e-12
+        at[:] = place + np.linalg.solve(normal + size * np.eye(3), slope.T @ kept)
+        cost = _left(at, tracks, centres, moves, turns, near, weights, room, left)
+        fresh = cost < lowest
+        if fresh:
+            lowest = cost
+            place[:] = at
+            damp *= 0.2
+        else:
+            damp *= 8.0
+    return lowest
