@@ -74,7 +74,9 @@ def part_motion(planes: Planes) -> Motion | None:
         return None
     moves = series_moves(planes.part_series, m.frames)
     if m.soft:
-        return soft_motion(planes.x.astype(np.float64), planes.places.astype(np.float64), node_centres(planes), moves)
+        return soft_motion(
+            planes.x.astype(np.float64), planes.places.astype(np.float64), node_centres(planes), moves
+        )
     return hard_motion(planes.labels, part_centres(planes), moves)
 
 

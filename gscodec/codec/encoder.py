@@ -21,13 +21,23 @@ from gscodec.codec.model.channels import (
     SCALE,
     channels_of,
 )
+from gscodec.codec.model.motion import Motion
+from gscodec.codec.model.nodes import rest_places
 from gscodec.codec.model.quantise import decoded_positions, quantise_base
 from gscodec.codec.model.relative import relative_rotations
 from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
-from gscodec.codec.model.nodes import rest_places
-from gscodec.codec.planes import FEATURE_LIMIT, Planes, carried, dct, nearest_earlier, predicted_classes
+from gscodec.codec.planes import (
+    FEATURE_LIMIT,
+    Planes,
+    carried,
+    dct,
+    nearest_earlier,
+    part_units,
+    predicted_classes,
+)
 from gscodec.codec.sections import write_segment
+from gscodec.codec.segment import Model
 from gscodec.codec.writing import EncodedGop, Quantised, Tools, Writer, canonical_quats, refinement
 
 __all__ = ["EncodedGop", "Quantised", "Tools", "encode_tracks", "quantise_tracks", "write_segment"]
@@ -36,6 +46,11 @@ CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene 
 PART_STEP = (
     0.125  # of the motion of parts, against the median step of their slots: its error is all slots' alike
 )
+
+
+NODE_COARSER = 1.5  # linear coefficients of nodes, which few slots feel fully
+PLACE_GRID = 64  # places of nodes along the longest edge of the slots' box
+MEAN_ROUNDS = 4  # of the mean rotation
 
 
 def encode_tracks(
@@ -91,7 +106,7 @@ def _place(w: Writer) -> None:
     w.tracks, w.steps = w.tracks.take(order), replace(w.steps, wanted=w.steps.wanted[:, order])
     planes = w.planes
     planes.x[:] = x[order]
-    planes.classes[POSITION] = np.clip(np.round(w.steps.wanted[POSITION]), 0, 15)
+    planes.classes[POSITION] = _position_classes(w)
     w.residuals.keys = keys[order]
     m.cell_shift = cell_shift_for(planes.x)
     planes.x[:] = decoded_positions(
@@ -103,29 +118,36 @@ def _place(w: Writer) -> None:
         planes.labels = w.tracks.motion.near[:, 0].copy()
 
 
+def _position_classes(w: Writer) -> np.ndarray:
+    return np.clip(np.round(w.steps.wanted[POSITION]), 0, MAX_CLASS)
+
+
 def _fit_parts(w: Writer) -> None:
     """Transforms of the parts about their decoded centres, as quantised DCT series."""
     m, planes = w.model, w.planes
     world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
     centres = part_centres(planes)
     assert w.tracks.motion is not None
-    series = w.tracks.motion.moves.copy()
-    shift = centres - w.tracks.motion.centres
+    series = _series_about(w.tracks.motion, centres)
+    units = _part_units(m, planes.classes[POSITION], world - centres[planes.labels])
+    planes.part_series = np.round(series / units) * units
+
+
+def _series_about(motion: Motion, centres: np.ndarray) -> np.ndarray:
+    """(P, 12, T) DCT coefficients of the motion, told about centres (P, 3)."""
+    frames, parts = motion.moves.shape[:2]
+    series, shift = motion.moves.copy(), centres - motion.centres
     series[..., 3] += np.einsum("tpab,pb->tpa", series[..., :3], shift) - shift
     series[..., :3] -= np.eye(3)
-    series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
-    spread = np.sqrt(np.mean((world - centres[planes.labels]) ** 2) * 3) + 1e-9
-    step = float(np.median(m.coef_unit[0] * 2.0 ** planes.classes[POSITION]))
-    m.part_unit = (float(np.float32(PART_STEP * step / spread)), float(np.float32(PART_STEP * step)))
-    units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])
-    planes.part_series = np.round(series / units[:, None]) * units[:, None]
+    return np.asarray(np.einsum("fpe,tf->pet", series.reshape(frames, parts, 12), dct(frames)))
 
 
-MEAN_ROUNDS = 4  # of the mean rotation, whose coefficients have no mean
-PLACE_GRID = 64  # places of nodes, along the longest edge of the slots' box
-import os
-NODE_STEP = float(os.environ.get("NODE_STEP", 0.5))  # of the motion of nodes, against the median step of the slots
-LINEAR_COARSER = float(os.environ.get("LINEAR_COARSER", 3.0))
+def _part_units(m: Model, classes: np.ndarray, arms: np.ndarray, coarser: float = 1.0) -> np.ndarray:
+    """(12, 1) units of the entries of parts, which MODEL gets: for position classes (N,), arms (N, 3) from their centres."""
+    spread = np.sqrt(np.mean(arms**2) * 3) + 1e-9
+    step = float(np.median(m.coef_unit[0] * 2.0**classes))
+    m.part_unit = (float(np.float32(coarser * PART_STEP * step / spread)), float(np.float32(PART_STEP * step)))
+    return part_units(m)
 
 
 def _fit_nodes(w: Writer) -> None:
@@ -133,19 +155,16 @@ def _fit_nodes(w: Writer) -> None:
     m, planes, motion = w.model, w.planes, w.tracks.motion
     assert motion is not None
     unit, origin = m.base_unit[:3].astype(np.float64), m.origin.astype(np.float64)
-    m.place_shift = int(max(0, np.round(np.log2(np.ptp(w.tracks.reference, axis=0).max() / unit[0] / PLACE_GRID))))
-    planes.places = np.round((motion.centres - origin) / unit / 2**m.place_shift).astype(np.int64) << m.place_shift
+    m.place_shift = int(
+        max(0, np.round(np.log2(np.ptp(w.tracks.reference, axis=0).max() / unit[0] / PLACE_GRID)))
+    )
+    planes.places = (
+        np.round((motion.centres - origin) / unit / 2**m.place_shift).astype(np.int64) << m.place_shift
+    )
     centres = node_centres(planes)
-    series, shift = motion.moves.copy(), centres - motion.centres
-    series[..., :3] -= np.eye(3)
-    series[..., 3] += np.einsum("tpab,pb->tpa", series[..., :3], shift)
-    series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
-    classes = planes.classes[POSITION] if m.shared else np.clip(np.round(w.steps.wanted[POSITION]), 0, 15)
-    step = NODE_STEP * float(np.median(m.coef_unit[0] * 2.0**classes))
-    arms = w.tracks.reference - motion.centres[motion.near[:, 0]]
-    spread = float(np.sqrt((arms**2).sum(axis=1).mean())) + 1e-9
-    m.part_unit = (float(np.float32(LINEAR_COARSER * step / spread)), float(np.float32(step)))
-    units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])[:, None]
+    series = _series_about(motion, centres)
+    classes = planes.classes[POSITION] if m.shared else _position_classes(w)
+    units = _part_units(m, classes, w.tracks.reference - motion.centres[motion.near[:, 0]], NODE_COARSER)
     planes.part_series, planes.node_steps = np.zeros_like(series), np.zeros(series.shape, np.int64)
     for k, near in enumerate(nearest_earlier(planes.places)):
         told = carried(planes, near, k) if k else np.zeros_like(series[0])
@@ -226,6 +245,7 @@ def _quantise_rotations(w: Writer) -> None:
     sign = np.sign((canonical * canonical[:1]).sum(axis=-1, keepdims=True))
     mean = rotation.normalise((canonical * np.where(sign == 0, 1, sign)).sum(axis=0))
     axes = w.planes.twist_axes()
+    # The base stands for the mean of rotation vectors: what it isn't of theirs is lost.
     for _ in range(MEAN_ROUNDS):
         left = rotation.swing_twist_log(rotation.multiply(rotation.conjugate(mean)[None], canonical), axes)
         mean = rotation.multiply(mean, rotation.swing_twist(left.mean(axis=0), axes))

@@ -164,12 +164,13 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     lam = job.lam or _first_lambda(job, mid)
     steps = lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30))
 
-    def tracks_of(use_parts: bool) -> Tracks:
+    def tracks_of(use_parts: bool, soft: bool = False) -> Tracks:
         with clock.stage("tracks"):
             return make_tracks(
                 job.frames,
                 sens,
                 use_parts=use_parts,
+                soft=soft,
                 use_gauge="gauge" not in job.settings.without,
                 steps=steps,
             )
@@ -180,12 +181,7 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     tracks = tracks_of("parts" not in job.settings.without)
     tried = None
     if tracks.parts and effort.compare_parts:
-        plain = tracks_of(False)
-        both = [_try(job, (one, make_steps(one, lam), None), check, clock) for one in (tracks, plain)]
-        with clock.stage("coding"):
-            scores = in_threads(_score, both)
-        better = int(scores[1] < scores[0])
-        tracks, tried = (tracks, plain)[better], both[better]
+        tracks, tried = _compare_parts(job, tracks, tracks_of, lam, check, clock)
     encoded, lam, psnr = _search(
         job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock, tried
     )
@@ -199,6 +195,32 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
         None if effort.sensitivity_every_gop else mid, shared,
     )  # fmt: skip
+
+
+def _compare_parts(
+    job: GopJob, hard: Tracks, tracks_of: Callable[..., Tracks], lam: float, check: _Check, clock: _Clock
+) -> tuple[Tracks, _Try]:
+    """The cheapest of hard parts, none and, where hard ones are cheaper than none, soft ones; by real bytes."""
+    make_steps = _steps_of(job)
+
+    def tries(*some: Tracks) -> list[_Try]:
+        return [_try(job, (one, make_steps(one, lam), None), check, clock) for one in some]
+
+    def scores(some: list[_Try]) -> list[float]:
+        with clock.stage("coding"):
+            return in_threads(_score, some)
+
+    plain = tracks_of(False)
+    both = tries(hard, plain)
+    of_hard, of_none = scores(both)
+    if of_none < of_hard:
+        return plain, both[1]
+    if "soft parts" not in job.settings.without:
+        soft = tracks_of(True, soft=True)
+        third = tries(soft)
+        if soft.soft and scores(third)[0] < of_hard:
+            return soft, third[0]
+    return hard, both[0]
 
 
 def _steps_of(job: GopJob) -> Callable[[Tracks, float], Steps]:

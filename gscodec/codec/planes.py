@@ -70,7 +70,9 @@ class Planes:
     part_series: np.ndarray = field(
         default_factory=lambda: np.zeros((0, 12, 0))
     )  # (P, 12, T) float64 coefficients
-    node_steps: np.ndarray = field(default_factory=lambda: np.zeros((0, 12, 0), np.int64))  # (K, 12, T) residuals
+    node_steps: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 12, 0), np.int64)
+    )  # (K, 12, T) residuals
     coded: list[np.ndarray] = field(default_factory=list)  # by channel, (N, m) int64 of mode 1
     video: np.ndarray = field(
         default_factory=lambda: np.zeros((0, 0), np.int64)
@@ -287,11 +289,16 @@ def carried(planes: Planes, near: int, node: int) -> np.ndarray:
 
 def node_series(planes: Planes, earlier: np.ndarray) -> np.ndarray:
     """(K, 12, T) DCT coefficients of the nodes' motion."""
-    units = np.array([planes.model.part_unit[int(e % 4 == 3)] for e in range(12)])[:, None]
-    planes.part_series = planes.node_steps * units
+    planes.part_series = planes.node_steps * part_units(planes.model)
     for k in range(1, planes.model.parts):
         planes.part_series[k] += carried(planes, earlier[k], k)
     return planes.part_series
+
+
+def part_units(model: Model) -> np.ndarray:
+    """(12, 1) units of the entries of M | b, row by row."""
+    linear, translation = model.part_unit
+    return np.array([*[linear] * 3, translation] * 3)[:, None]
 
 
 def dct(t: int) -> np.ndarray:

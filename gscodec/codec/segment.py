@@ -141,7 +141,7 @@ class Model:
         self.coef_unit = r.floats("coef_unit", self.channels, positive=True)
         told = r.u8("P", 255)
         self.soft, self.parts = told >= SOFT, told % SOFT
-        if self.soft and self.parts < MIN_NODES or not self.soft and self.parts > MAX_PARTS:
+        if (self.soft and self.parts < MIN_NODES) or (not self.soft and self.parts > MAX_PARTS):
             raise BadInput("value out of range", field="P", value=told)
         if self.parts:
             linear, translation = r.floats("part_unit", 2, positive=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gscodec.codec.decoder import Gop, part_centres
+from gscodec.codec.model.channels import POSITION
 from gscodec.codec.model.motion import hard_motion
+from gscodec.codec.model.nodes import nodes_on
 from gscodec.codec.model.parts import choose_moves
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks, attribute_tracks, spell
@@ -33,11 +35,14 @@ class SharedBase:
 
 
 def shared_tracks(frames: list[Splats], shared: SharedBase, *, use_gauge: bool) -> Tracks:
-    """Tracks of `frames` in the slots of the shared base, spelled like it, with its parts' labels."""
+    """Tracks of `frames` in the slots of the shared base, spelled like it; with its parts' labels, or as many nodes of their own."""
     means, quats, logs, logits, colours = (a[:, shared.rows] for a in attribute_tracks(frames))
     base = Gop(shared.planes)
     motion = None
-    if shared.planes.model.parts:
+    if shared.planes.model.soft:
+        steps = float(shared.planes.model.base_unit[0]) * 2.0 ** shared.planes.classes[POSITION]
+        motion = nodes_on(means, base.world, steps, shared.planes.model.parts)
+    elif shared.planes.model.parts:
         labels, centres = shared.planes.labels, part_centres(shared.planes)
         motion = hard_motion(labels, centres, choose_moves(means, logs, base.world, labels, centres))
     world, _ = spell(quats, logs, motion, use_gauge, (base.quats, base.base[3:6].T))

@@ -80,7 +80,7 @@ class Writer:
         self.tools = tools
         self.rows = np.arange(tracks.slots)
         self.model = Model(tracks.frames, tracks.slots, tracks.sh_degree, parts=tracks.parts)
-        self.model.soft = tracks.motion is not None and tracks.motion.soft
+        self.model.soft = tracks.soft
         self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit.copy()
         if base is None:
             self.planes = empty_planes(self.model)

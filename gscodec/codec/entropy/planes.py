@@ -230,7 +230,9 @@ def code_motion(st, buf, counters, weight, sets, near, q):
                     n = k + 1
             n1 = min(63, counts[p, before]) if before >= 0 else 0
             n3 = min(63, counts[near[p], e]) if p > 0 else 0
-            n = code_value(st, buf, counters, weight, sets[0], n1, n3, n1 + n3, e, 0, 0, 0, 0, False, False, n)
+            n = code_value(
+                st, buf, counters, weight, sets[0], n1, n3, n1 + n3, e, 0, 0, 0, 0, False, False, n
+            )
             if n > own.shape[0]:
                 st[ERROR] = ERR_BAD
                 return

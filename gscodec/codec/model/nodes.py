@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
 from gscodec.codec.model.motion import BLENDED, Motion, blend_one, blend_place, blend_turn, soft_motion
 
-__all__ = ["fit_nodes", "rest_places", "spread_places", "track_nodes"]
+__all__ = ["node_count", "nodes_on", "rest_places", "track_nodes"]
 
+NODES = 100
+SLOTS_A_NODE = 60  # at least
 ROUNDS = 3  # of fitting nodes and finding rest places in turn
-RIDGE = 1e-2  # of the linear part, of what slots about a node weigh in the mean
-RIDGE_SHIFT = 3e-4  # of the translation
+RIDGE, RIDGE_SHIFT = 0.1, 0.003  # of M and b, of what a node's slots weigh in the mean
+RESTLESS = 0.02  # share of slots whose finer steps count as if they were the coarsest of them
 SPREAD_ROUNDS = 4
 REST_ROUNDS = 25
+REST_MISS = 0.1  # of a slot's step, in the mean over time, that is as good as none
 OTHER_STARTS = 8
 
 
-def track_nodes(means: np.ndarray, steps: np.ndarray, count: int, ridge: float = RIDGE) -> tuple[Motion, np.ndarray]:
+def node_count(slots: int) -> int:
+    """Nodes for so many slots; 0: too few for soft parts."""
+    count = min(NODES, slots // SLOTS_A_NODE)
+    return count if count > BLENDED else 0
+
+
+def track_nodes(means: np.ndarray, steps: np.ndarray, count: int) -> tuple[Motion, np.ndarray]:
     """Soft motion of `count` nodes fitted to tracks (T, N, 3), and rest places (N, 3); steps (N,) of positions.
 
     Bits grow with the logarithm of what is left against the step, so slots that the fit doesn't explain weigh less.
     """
     rest = means[len(means) // 2].copy()
     places = spread_places(rest, count)
-    worth = 1 / np.maximum(steps, np.quantile(steps, 0.02)) ** 2
-    motion = soft_motion(rest, places, places, np.zeros((len(means), count, 3, 4)))
+    worth = first_worth(steps)
+    motion = still_nodes(len(means), rest, places)
     for _ in range(ROUNDS):
-        motion = fit_nodes(means, rest, motion, worth, ridge)
+        motion = fit_nodes(means, rest, motion, worth)
         rest = rest_places(means, rest, motion, steps)
         motion = soft_motion(rest, places, places, motion.moves)
-        left = motion.still(means, rest) - rest
-        worth = 1 / (steps**2 + (left**2).mean((0, 2)))
+        worth = 1 / (steps**2 + ((motion.still(means, rest) - rest) ** 2).mean(axis=(0, 2)))
     return motion, rest
 
 
-def fit_nodes(means: np.ndarray, x: np.ndarray, motion: Motion, worth: np.ndarray, ridge: float = RIDGE) -> Motion:
+def nodes_on(means: np.ndarray, rest: np.ndarray, steps: np.ndarray, count: int) -> Motion:
+    """`track_nodes` where slots rest at `rest` (N, 3), as they do on a base that is decoded already."""
+    motion = still_nodes(len(means), rest, spread_places(rest, count))
+    return fit_nodes(means, rest, motion, first_worth(steps))
+
+
+def first_worth(steps: np.ndarray) -> np.ndarray:
+    """(N,) of a slot's squared error before anything is known of what a fit leaves."""
+    return np.asarray(1 / np.maximum(steps, np.quantile(steps, RESTLESS)) ** 2)
+
+
+def still_nodes(frames: int, x: np.ndarray, places: np.ndarray) -> Motion:
+    """Nodes at places (K, 3) that leave slots at x (N, 3) where they are."""
+    return soft_motion(x, places, places, np.tile(np.eye(3, 4), (frames, len(places), 1, 1)))
+
+
+def fit_nodes(means: np.ndarray, x: np.ndarray, motion: Motion, worth: np.ndarray) -> Motion:
     """The motion with moves that take slots at x (N, 3) nearest to tracks (T, N, 3); worth (N,) of a squared error.
 
     All nodes and frames at once: ridge least squares in 4 unknowns a node and world axis.
@@ -47,14 +73,16 @@ def fit_nodes(means: np.ndarray, x: np.ndarray, motion: Motion, worth: np.ndarra
     arms = x[:, None] - motion.centres[motion.near]
     values = motion.weights[..., None] * np.concatenate([arms, np.ones((n, BLENDED, 1))], axis=2)
     columns = 4 * motion.near[..., None] + np.arange(4)
-    a = csr_matrix((values.reshape(-1), columns.reshape(-1), np.arange(n + 1) * 4 * BLENDED), shape=(n, 4 * k))
+    a = csr_matrix(
+        (values.reshape(-1), columns.reshape(-1), np.arange(n + 1) * 4 * BLENDED), shape=(n, 4 * k)
+    )
     weighted = a.multiply(worth[:, None]).tocsr()
     gram = (a.T @ weighted).toarray()
     size = np.diag(gram).reshape(k, 4).mean(axis=0)
-    gram[np.diag_indices(4 * k)] += np.tile([ridge * size[:3].mean()] * 3 + [ridge / RIDGE * RIDGE_SHIFT * size[3]], k)
+    gram[np.diag_indices(4 * k)] += np.tile([RIDGE * size[:3].mean()] * 3 + [RIDGE_SHIFT * size[3]], k)
     right = weighted.T @ np.transpose(means - x, (1, 0, 2)).reshape(n, -1)
     moves = np.transpose(np.linalg.solve(gram, right).reshape(k, 4, t, 3), (2, 0, 3, 1)) + np.eye(3, 4)
-    return Motion(motion.centres, np.ascontiguousarray(moves), motion.near, motion.weights, soft=True)
+    return replace(motion, moves=np.ascontiguousarray(moves))
 
 
 def spread_places(x: np.ndarray, count: int) -> np.ndarray:
@@ -76,13 +104,18 @@ def spread_places(x: np.ndarray, count: int) -> np.ndarray:
 
 
 def rest_places(means: np.ndarray, start: np.ndarray, motion: Motion, steps: np.ndarray) -> np.ndarray:
-    """(N, 3) places of which the motion leaves nothing in the mean over tracks (T, N, 3); start (N, 3).
+    """(N, 3) places of which the motion leaves nothing in the mean over tracks (T, N, 3); start (N, 3), steps (N,).
 
     The base stands for the mean, so what it does not tell is lost.
     """
     out, turns = start.copy(), motion.of_parts[0]
     chunks = np.array_split(np.arange(len(start)), 8)
-    in_threads(lambda rows: _solve_rest(means, motion.centres, motion.moves, turns, rows, (0.1 * steps) ** 2, out), chunks)
+    in_threads(
+        lambda rows: _solve_rest(
+            means, motion.centres, motion.moves, turns, rows, (REST_MISS * steps) ** 2, out
+        ),
+        chunks,
+    )
     return out
 
 
@@ -114,7 +147,7 @@ def _solve_rest(means, centres, moves, turns, rows, enough, out):
     if it moved with the nearest node alone.
     """
     room = (np.empty(BLENDED + 1, np.int64), np.empty(BLENDED + 1), np.empty(3), np.empty(4))
-    near, weights, at = np.empty(BLENDED, np.int64), np.empty(BLENDED), np.empty(3)
+    at = np.empty(3)
     for i in rows:
         tracks = np.ascontiguousarray(means[:, i])
         lowest = _descend(out[i], tracks, centres, moves, turns, enough[i], room)
