@@ -146,7 +146,10 @@ def _part_units(m: Model, classes: np.ndarray, arms: np.ndarray, coarser: float 
     """(12, 1) units of the entries of parts, which MODEL gets: for position classes (N,), arms (N, 3) from their centres."""
     spread = np.sqrt(np.mean(arms**2) * 3) + 1e-9
     step = float(np.median(m.coef_unit[0] * 2.0**classes))
-    m.part_unit = (float(np.float32(coarser * PART_STEP * step / spread)), float(np.float32(PART_STEP * step)))
+    m.part_unit = (
+        float(np.float32(coarser * PART_STEP * step / spread)),
+        float(np.float32(PART_STEP * step)),
+    )
     return part_units(m)
 
 

@@ -14,6 +14,7 @@ from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import Gop
 from gscodec.codec.encoder import EncodedGop, Quantised, Tools, quantise_tracks, write_segment
 from gscodec.codec.model.channels import channel_count
+from gscodec.codec.model.nodes import node_count
 from gscodec.codec.model.steps import Steps, flat_steps, sensitive_steps
 from gscodec.codec.model.tracks import Tracks, make_tracks
 from gscodec.codec.planes import Planes
@@ -164,13 +165,13 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     lam = job.lam or _first_lambda(job, mid)
     steps = lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30))
 
-    def tracks_of(use_parts: bool, soft: bool = False) -> Tracks:
+    def tracks_of(use_parts: bool, nodes: int = 0) -> Tracks:
         with clock.stage("tracks"):
             return make_tracks(
                 job.frames,
                 sens,
                 use_parts=use_parts,
-                soft=soft,
+                nodes=nodes,
                 use_gauge="gauge" not in job.settings.without,
                 steps=steps,
             )
@@ -215,10 +216,11 @@ def _compare_parts(
     of_hard, of_none = scores(both)
     if of_none < of_hard:
         return plain, both[1]
-    if "soft parts" not in job.settings.without:
-        soft = tracks_of(True, soft=True)
+    nodes = 0 if "soft parts" in job.settings.without else node_count(hard.slots)
+    if nodes:
+        soft = tracks_of(True, nodes)
         third = tries(soft)
-        if soft.soft and scores(third)[0] < of_hard:
+        if scores(third)[0] < of_hard:
             return soft, third[0]
     return hard, both[0]
 

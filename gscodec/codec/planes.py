@@ -101,6 +101,8 @@ class Planes:
         out |= {f"base{c}": self.base[c] for c in range(3, self.base.shape[0])}
         if self.model.parts and not self.model.soft:
             out["part"] = self.labels
+        if self.model.soft:
+            out |= {f"node{a}": self.places[:, a] for a in range(3)} | {"motion": self.node_steps}
         for c, planes in enumerate(self.coded):
             out |= {f"coef{c}_{k}": planes[:, j] for j, k in enumerate(self.model.planes(c, MODE_CODED))}
         for (c, k), plane in zip(self.model.video_planes(), self.video, strict=True):

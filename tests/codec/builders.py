@@ -51,9 +51,9 @@ def make_frames(
     return out
 
 
-def make_tracks_of(frames: list[Splats], seed: int = 0, parts: bool = True) -> Tracks:
+def make_tracks_of(frames: list[Splats], seed: int = 0, parts: bool = True, nodes: int = 0) -> Tracks:
     """Gauged tracks with flat sensitivities."""
     n, k = len(frames[0]), frames[0].sh.shape[1]
     sens = FlatSensitivity(n, k, np.random.default_rng(seed))
     steps = np.full(n, 0.002)
-    return make_tracks(frames, {0: sens}, use_parts=parts, use_gauge=True, steps=steps)
+    return make_tracks(frames, {0: sens}, use_parts=parts, nodes=nodes, use_gauge=True, steps=steps)

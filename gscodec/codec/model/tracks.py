@@ -13,7 +13,7 @@ from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import LUMA_CHROMA
 from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
 from gscodec.codec.model.motion import Motion, hard_motion
-from gscodec.codec.model.nodes import node_count, track_nodes
+from gscodec.codec.model.nodes import track_nodes
 from gscodec.codec.model.parts import choose_moves, fit_labels
 from gscodec.codec.model.shape import rotation_shifts
 from gscodec.splats.model import Splats
@@ -116,16 +116,16 @@ def make_tracks(
     sensitivities: Mapping[int, Any],
     *,
     use_parts: bool,
-    soft: bool = False,
+    nodes: int = 0,
     use_gauge: bool,
     steps: np.ndarray | None,
 ) -> Tracks:
     """Arrays of a GOP. `sensitivities`: by frame number, render.sensitivity.Sensitivity; steps (N,): expected
-    position steps, for the choice of parts (None: no parts); soft: these parts blend, where slots are many enough."""
+    position steps, for the choice of parts (None: no parts); nodes: of soft parts in their stead."""
     means, quats, logs, logits, colours = attribute_tracks(frames)
     reference, motion, labels = means.mean(0), None, None
-    if soft and steps is not None and node_count(len(steps)):
-        motion, reference = track_nodes(means, steps, node_count(len(steps)))
+    if nodes and steps is not None:
+        motion, reference = track_nodes(means, steps, nodes)
     elif use_parts and steps is not None and len(frames) > 2:
         labels = choose_parts(means, steps)
     if labels is not None:
