@@ -3,8 +3,8 @@
 Run from the repository's root: python -m spec.make_segment_vectors. Beside each NAME.seg of ok/ lies NAME.json (CRC-32 of
 every plane as little-endian int32; the first values of some frames) and, where there is video, NAME.luma.zlib (the
 decoded luma of all pictures, back to back), for readers without an H.264 decoder. A segment that shares the base of
-another has that one beside it as NAME.base. bad/kinds.json names the error kinds. What
-is there already is left as it is, whatever today's encoder would write; bad/version_1.seg was written by version 1.
+another has that one beside it as NAME.base. bad/kinds.json names the error kinds. What is
+there already is left as it is, whatever today's encoder would write; bad/version_1.seg was written by version 1.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ def soft(
     if one_place:
         tracks.motion = replace(tracks.motion, centres=np.tile(tracks.motion.centres[:1], (nodes, 1)))
     steps = sensitive_steps(tracks, 0.2)
-    first = encode_tracks(tracks, steps)
+    plain = Tools(video=False)
+    first = encode_tracks(tracks, steps, tools=plain)
     shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
     mine = shared_tracks(told[frames:], shared, use_gauge=True)
     with_nodes, without = (
-        encode_tracks(one, shared_steps(shared, 0.2), shared.planes).payload
+        encode_tracks(one, shared_steps(shared, 0.2), shared.planes, plain).payload
         for one in (mine, replace(mine, motion=None))
     )
     return first.payload, with_nodes, without
