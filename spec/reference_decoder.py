@@ -710,7 +710,7 @@ def decode_side(data: bytes, m: Model) -> Side:
 
 def affine_of(entries: np.ndarray) -> np.ndarray:
     """(P, 12, T) entries -> (T, P, 3, 4)."""
-    affine = np.moveaxis(entries, -1, 0).reshape(-1, len(entries), 3, 4).copy()
+    affine = np.moveaxis(entries, -1, 0).reshape(entries.shape[2], len(entries), 3, 4).copy()
     affine[..., :3] += np.eye(3)
     return affine
 

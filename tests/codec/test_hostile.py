@@ -14,7 +14,18 @@ from gscodec.codec.planes import Planes
 from gscodec.codec.segment import SECTIONS, join_segment, split_segment
 
 FOLDER = Path(__file__).resolve().parents[2] / "spec" / "vectors" / "segment" / "ok"
-NAMES = ("moving", "restless", "parts", "still", "degree_2", "overflow", "shared", "shared_parts")
+NAMES = (
+    "moving",
+    "restless",
+    "parts",
+    "still",
+    "degree_2",
+    "overflow",
+    "shared",
+    "shared_parts",
+    "soft_parts",
+    "shared_soft_parts",
+)
 MUTATIONS = 500  # of each segment
 ROOM = 1 << 26
 
