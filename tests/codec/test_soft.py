@@ -82,7 +82,7 @@ def test_what_bends_is_cheaper_with_soft_parts_and_decodes_as_well() -> None:
 def test_an_encode_takes_soft_parts_where_something_bends() -> None:
     def encode(*without: str) -> GopResult:
         frames = bending()
-        settings = EncodeSettings(quality=60, without=without)
+        settings = EncodeSettings(quality=85, without=without)
         cameras = sensitivity_cameras(frames[0], None, seed=0, size=128, count=6)
         return encode_gop(GopJob(frames, settings, cameras, cameras[:2]))
 
