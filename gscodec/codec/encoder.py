@@ -50,7 +50,8 @@ PART_STEP = (
 
 NODE_COARSER = 1.5  # linear coefficients of nodes, which few slots feel fully
 PLACE_GRID = 64  # places of nodes along the longest edge of the slots' box
-MEAN_ROUNDS = 4  # of the mean rotation
+MEAN_ROUNDS = 6  # of the mean rotation, at most
+MEAN_MISS = 0.1  # of a step, that is as good as none
 
 
 def encode_tracks(
@@ -247,17 +248,27 @@ def _quantise_rotations(w: Writer) -> None:
     canonical = canonical_quats(w)
     sign = np.sign((canonical * canonical[:1]).sum(axis=-1, keepdims=True))
     mean = rotation.normalise((canonical * np.where(sign == 0, 1, sign)).sum(axis=0))
-    axes = w.planes.twist_axes()
-    # The base stands for the mean of rotation vectors: what it isn't of theirs is lost.
-    for _ in range(MEAN_ROUNDS):
-        left = rotation.swing_twist_log(rotation.multiply(rotation.conjugate(mean)[None], canonical), axes)
-        mean = rotation.multiply(mean, rotation.swing_twist(left.mean(axis=0), axes))
     m = w.model
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
+    axes = w.planes.twist_axes()
+    _centre_rotations(mean, canonical, axes, steps)
     nearest = w.nb.slots[:, 0].astype(np.int64)
     q = w.residuals.base[6:9]
-    relative_rotations(nearest, mean, w.planes.twist_axes(), steps, q, flips, np.zeros((m.slots, 4)))
+    relative_rotations(nearest, mean, axes, steps, q, flips, np.zeros((m.slots, 4)))
     w.planes.base[6:9] = [q[c - 6] << w.planes.step_classes(c, ROTATION) for c in (6, 7, 8)]
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
+
+
+def _centre_rotations(mean: np.ndarray, quats: np.ndarray, axes: np.ndarray, steps: np.ndarray) -> None:
+    """Turn mean rotations (N, 4) to where the rotation vectors from them to quats (T, N, 4) have no mean.
+
+    The base stands for that mean: what is left of it is lost. axes (N,) of the twist, steps (3, N).
+    """
+    rows = np.arange(len(mean))
+    for _ in range(MEAN_ROUNDS):
+        away = rotation.multiply(rotation.conjugate(mean[rows])[None], quats[:, rows])
+        left = rotation.swing_twist_log(away, axes[rows]).mean(axis=0)
+        mean[rows] = rotation.multiply(mean[rows], rotation.swing_twist(left, axes[rows]))
+        rows = rows[(np.abs(left) > MEAN_MISS * steps[:, rows].T).any(axis=1)]
