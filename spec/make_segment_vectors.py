@@ -25,7 +25,7 @@ from gscodec.codec.model.steps import sensitive_steps
 from gscodec.codec.payloads.video import decode_luma, split_pictures
 from gscodec.codec.segment import Model, join_segment, split_segment
 from gscodec.codec.shared import SharedBase, shared_steps, shared_tracks
-from tests.codec.builders import make_frames, make_tracks_of
+from tests.codec.builders import make_frames, make_tracks_of, sensitivity_of
 
 FOLDER = Path(__file__).parent / "vectors" / "segment"
 FIRST = 24  # values kept of each attribute
@@ -58,8 +58,8 @@ def on_base(
     shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
     later, at = [], counts[0]
     for count in counts[1:]:
-        mine = shared_tracks(frames[at : at + count], shared, use_gauge=True)
-        told = encode_tracks(mine, shared_steps(shared, 0.2), shared.planes, Tools(video=video))
+        mine = shared_tracks(frames[at : at + count], np.arange(n), shared, {}, use_gauge=True)
+        told = encode_tracks(mine, shared_steps(shared, mine, 0.2), shared.planes, Tools(video=video))
         later.append(told.payload)
         at += count
     return first.payload, later
@@ -78,12 +78,29 @@ def soft(
     plain = Tools(video=False)
     first = encode_tracks(tracks, steps, tools=plain)
     shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
-    mine = shared_tracks(told[frames:], shared, use_gauge=True)
+    mine = shared_tracks(told[frames:], np.arange(n), shared, {}, use_gauge=True)
     with_nodes, without = (
-        encode_tracks(one, shared_steps(shared, 0.2), shared.planes, plain).payload
+        encode_tracks(one, shared_steps(shared, one, 0.2), shared.planes, plain).payload
         for one in (mine, replace(mine, motion=None))
     )
     return first.payload, with_nodes, without
+
+
+def with_births(
+    n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0
+) -> tuple[bytes, bytes]:
+    """(a segment of the first Gaussians, one on its base from which `lost` of them are gone and as many are new)."""
+    told = make_frames(n + lost, 2 * frames, degree, jitter=jitter)
+    rows = np.random.default_rng(3).permutation(n + lost)
+    tracks = make_tracks_of([frame.take(rows[:n]) for frame in told[:frames]])
+    steps = sensitive_steps(tracks, 0.2)
+    first = encode_tracks(tracks, steps)
+    shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
+    later = [frame.take(rows[lost:]) for frame in told[frames:]]
+    mine = shared_tracks(
+        later, np.arange(lost, n + lost), shared, {0: sensitivity_of(later[0])}, use_gauge=True
+    )
+    return first.payload, encode_tracks(mine, shared_steps(shared, mine, 0.2), shared.planes).payload
 
 
 def empty(frames: int) -> bytes:
@@ -137,6 +154,10 @@ def good_shared() -> Iterator[tuple[str, bytes, bytes]]:
     yield "shared_video", later, base
     base, (later,) = on_base(60, 1, 3, degree=3)
     yield "shared_still_base", later, base
+    base, later = with_births(150, 4, lost=20, jitter=0.003)
+    yield "births", later, base
+    base, later = with_births(260, 5, 1, lost=40, jitter=0.001)
+    yield "births_parts", later, base
 
 
 def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -> bytes:
@@ -163,6 +184,10 @@ def cut(name: str) -> Callable[[Model, dict[str, bytes]], None]:
         sections[name] = sections[name][: len(sections[name]) // 2]
 
     return change
+
+
+def empty_section(name: str) -> Callable[[Model, dict[str, bytes]], None]:
+    return lambda _, sections: sections.update({name: b""})
 
 
 def nan_unit(model: Model, _: dict[str, bytes]) -> None:
@@ -221,6 +246,11 @@ def bad_shared() -> Iterator[tuple[str, str, bytes, bytes]]:
     yield "hard_parts_on_soft_ones", "bad", changed(on_soft, hard_parts(7)), base_of_soft
     yield "shared_cut_coefficient", "truncated", changed(later, cut("coefficient")), base
     yield "shared_too_many_coefficients", "bad", changed(later, one_basis_too_long), base
+    base, later = with_births(150, 4, lost=20, jitter=0.003)
+    yield "births_cut_position", "truncated", changed(later, cut("position")), base
+    yield "births_cut_base", "truncated", changed(later, cut("base")), base
+    yield "births_without_positions", "truncated", changed(later, empty_section("position")), base
+    yield "births_too_many", "bad", changed(later, set_model("slots", 100000)), base
 
 
 def with_parts(base: bytes, later: bytes) -> tuple[bytes, bytes]:

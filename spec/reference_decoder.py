@@ -160,7 +160,7 @@ def read_own(f: Fields, m: Model) -> None:
 def adopt(m: Model, base: Model) -> None:
     """The own fields of the base segment become those of the segment that shares its base."""
     fits = m.soft or m.P in (0, 0 if base.soft else base.P)
-    check(m.N == base.N and m.K == base.K and fits, "segment does not fit the base it shares")
+    check(m.N >= base.N and m.K == base.K and fits, "segment does not fit the base it shares")
     m.bits, m.cell_shift, m.origin = base.bits, base.cell_shift, base.origin
     m.base_unit, m.classes = base.base_unit, base.classes
 
@@ -431,13 +431,15 @@ def spacing_context(points: list[list[int]], centre: list[float], size: list[int
 
 
 class Positions:
-    """Decodes X (lists of three) and the position class s of every slot, in order."""
+    """Decodes X (lists of three) and the position class s of every slot, in order, behind those of `given`."""
 
-    def __init__(self, data: bytes, m: Model) -> None:
-        self.d, self.x, self.s = RangeDecoder(data), [], []  # type: ignore[var-annotated]
+    def __init__(self, data: bytes, m: Model, given: Planes) -> None:
+        self.d, self.x, self.s = RangeDecoder(data), list(given.x), list(given.classes[0])
         self.left, self.empty, self.big, self.cls, self.point = (Counters() for _ in range(5))
         self.w, self.lists = weights(), Lists(m.N, m.cell_shift)
-        todo = [(m.N, list(m.bits), [0, 0, 0])]
+        for i, at in enumerate(self.x):
+            self.lists.add(i, at)
+        todo = [(m.N - len(self.x), list(m.bits), [0, 0, 0])]
         while todo:
             n, rem, x = todo.pop()
             if n == 0:
@@ -531,9 +533,13 @@ class Neighbours:
         )
 
 
-def find_neighbours(x: list[list[int]], shift: int) -> Neighbours:
-    lists, out = Lists(len(x), shift), Neighbours([], [], [])
+def find_neighbours(x: list[list[int]], shift: int, given: Neighbours) -> Neighbours:
+    """`given`: of the first slots, which the base segment's are."""
+    lists, out = Lists(len(x), shift), Neighbours(given.index[:], given.weight[:], given.feature[:])
     for i, at in enumerate(x):
+        if i < len(given.index):
+            lists.add(i, at)
+            continue
         near = {*range(max(0, i - 4), i), *lists.around(at)}
         ranked = sorted((sum((a - b) ** 2 for a, b in zip(at, x[j], strict=True)), -j) for j in near)[:6]
         d = [math.isqrt(d2) for d2, _ in ranked]
@@ -570,9 +576,9 @@ class Planes:
         return {name: np.array(v, np.int64) for name, v in out.items()}
 
 
-def decode_labels(d: RangeDecoder, m: Model, near: Neighbours) -> list[int]:
-    same, other, part = Counters(), Counters(), []  # type: ignore[var-annotated]
-    for index in near.index:
+def decode_labels(d: RangeDecoder, m: Model, near: Neighbours, given: list[int]) -> list[int]:
+    same, other, part = Counters(), Counters(), list(given)
+    for index in near.index[len(given) :]:
         labels = [part[j] for j in index]
         different = [p for p in labels if p != labels[0]]
         if labels and d.simple(same[0]):
@@ -588,13 +594,13 @@ def decode_labels(d: RangeDecoder, m: Model, near: Neighbours) -> list[int]:
     return part
 
 
-def decode_classes(d: RangeDecoder, m: Model, planes: Planes, g: int) -> list[int]:
+def decode_classes(d: RangeDecoder, m: Model, planes: Planes, g: int, given: Planes) -> list[int]:
     spacing, a = m.classes[g]
     values, near, k = ValueSet(), planes.near, [0] * m.N
     features = [planes.classes[0], near.feature]
     features += [[clamp(v, -(2**19), 2**19) for v in planes.base[c]] for c in (3, 4, 5, 9)[: len(a) - 3]]
-    out = []
-    for i in range(m.N):
+    out = list(given.classes[g])
+    for i in range(len(given.x), m.N):
         pred = (a[0] + sum(f * v[i] for f, v in zip(a[1:], features, strict=True))) >> 16
         if spacing:
             nearest = k[near.index[i][0]] if near.index[i] else 0
@@ -636,13 +642,13 @@ def twist_axes(m: Model, planes: Planes) -> np.ndarray:
 
 
 def decode_base_plane(
-    d: RangeDecoder, m: Model, planes: Planes, c: int, residuals: dict[int, list[int]]
+    d: RangeDecoder, m: Model, planes: Planes, c: int, residuals: dict[int, list[int]], given: Planes
 ) -> None:
-    values, near, g = ValueSet(), planes.near, group_of(c)
-    v, q = [0] * m.N, [0] * m.N
+    values, near, g, start = ValueSet(), planes.near, group_of(c), len(given.x)
+    v, q = given.base.get(c, []) + [0] * (m.N - start), [0] * m.N
     planes.base[c], residuals[c] = v, q
     before, steps = previous_channel(c), step_classes(m, planes, c)
-    for i in range(m.N):
+    for i in range(start, m.N):
         cls, index = min(15, steps[i]), near.index[i]
         around = [v[j] for j in index]
         nb, prev = near.magnitude(i, q), residuals[before][i] if before is not None else 0
@@ -659,15 +665,15 @@ def decode_base_plane(
         check(abs(v[i]) <= LIMIT, "base integer")
 
 
-def decode_base(data: bytes, m: Model, planes: Planes) -> None:
+def decode_base(data: bytes, m: Model, planes: Planes, given: Planes) -> None:
     d = RangeDecoder(data)
     residuals: dict[int, list[int]] = {}
     if m.P > 0 and not m.soft:
-        planes.part[:] = decode_labels(d, m, planes.near)
+        planes.part[:] = decode_labels(d, m, planes.near, given.part)
     for g in (1, 3, 2, 4, 5):
-        planes.classes[g] = decode_classes(d, m, planes, g)
+        planes.classes[g] = decode_classes(d, m, planes, g, given)
         for c in channels_of(g, m.C):
-            decode_base_plane(d, m, planes, c, residuals)
+            decode_base_plane(d, m, planes, c, residuals, given)
 
 
 # 5.7 SIDE
@@ -1096,13 +1102,17 @@ class Base:
     planes: Planes
 
 
-def read_base(position: bytes, base: bytes, m: Model) -> Base:
+NOTHING = Planes([], Neighbours([], [], []), [], [[] for _ in range(6)])
+
+
+def read_base(position: bytes, base: bytes, m: Model, given: Planes = NOTHING) -> Base:
+    """`given`: planes of the first slots, which the base segment's are."""
     planes = Planes([], Neighbours([], [], []), [0] * m.N, [[0] * m.N for _ in range(6)])
     if m.N:
-        at = Positions(position, m)
+        at = Positions(position, m, given)
         planes.x, planes.classes[0] = at.x, at.s
-        planes.near = find_neighbours(at.x, m.cell_shift)
-        decode_base(base, m, planes)
+        planes.near = find_neighbours(at.x, m.cell_shift, given.near)
+        decode_base(base, m, planes, given)
     return Base(m, planes)
 
 
@@ -1127,6 +1137,8 @@ def decode_segment(
         assert base is not None
         adopt(m, base.model)
         planes = replace(base.planes, coef={})
+        if m.N > base.model.N:
+            planes = read_base(position, own, m, base.planes).planes
     else:
         planes = read_base(position, own, m).planes
     if m.N == 0:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gscodec.base.threads import in_threads
 from gscodec.codec.coefficients import quantise_coefficient_planes
-from gscodec.codec.decoder import node_centres, part_centres, part_motion, series_moves
+from gscodec.codec.decoder import base_quaternions, node_centres, part_centres, part_motion, series_moves
 from gscodec.codec.entropy.neighbours import cell_shift_for, find_neighbours
 from gscodec.codec.entropy.positions import partition_keys, split_axes
 from gscodec.codec.model import rotation
@@ -57,7 +57,8 @@ MEAN_MISS = 0.1  # of a step, that is as good as none
 def encode_tracks(
     tracks: Tracks, steps: Steps, base: Planes | None = None, tools: Tools | None = None
 ) -> EncodedGop:
-    """Encode one GOP with the given steps; `base`: planes of the GOP whose base it shares, tracks in its slots."""
+    """Encode one GOP with the given steps; `base`: planes of the GOP whose base it shares, tracks in its slots, those
+    that are born behind them."""
     return write_segment(quantise_tracks(tracks, steps, base, tools))
 
 
@@ -71,11 +72,11 @@ def quantise_tracks(
             _choose_lattice(w)
         if w.model.soft:
             _fit_nodes(w)
-        if base is None:
+        if w.planes.inherited < tracks.slots:
             _place(w)
         if w.model.parts and not w.model.soft:
             _fit_parts(w)
-        if base is None:
+        if w.planes.inherited < tracks.slots:
             _quantise_base(w)
         if w.model.temporal:
             quantise_coefficient_planes(w)
@@ -85,42 +86,53 @@ def quantise_tracks(
     return Quantised(w.planes, w.rows, w.residuals, w.video)
 
 
+def _place(w: Writer) -> None:
+    """Order of slots, positions and position classes, of what is not inherited. Re-orders the tracks."""
+    m, planes, start = w.model, w.planes, w.planes.inherited
+    if start == 0:
+        _fit_box(w)
+    bits = np.array(m.bits, np.int64)
+    ref = w.tracks.reference[start:] - m.origin.astype(np.float64)
+    # What is born outside of the box stands at its wall: its mean takes it from there.
+    x = np.clip(np.round(ref / float(m.base_unit[0])).astype(np.int64), 0, (1 << bits) - 1)
+    keys = partition_keys(x, bits)
+    order = np.argsort(keys, kind="stable")
+    w.rows[start:] = start + order
+    w.tracks, w.steps = w.tracks.take(w.rows), replace(w.steps, wanted=w.steps.wanted[:, w.rows])
+    planes.classes[POSITION] = _position_classes(w)
+    w.residuals.keys = keys[order]
+    if start == 0:
+        m.cell_shift = cell_shift_for(x[order])
+    planes.x[start:] = decoded_positions(
+        w.residuals.keys, split_axes(bits), bits, planes.classes[POSITION, start:], x[order]
+    )
+    planes.neighbours = find_neighbours(planes.x, m.cell_shift, planes.neighbours)
+    if w.tracks.motion is not None and not m.soft:
+        planes.labels[start:] = w.tracks.motion.near[start:, 0]
+
+
+def _position_classes(w: Writer) -> np.ndarray:
+    """(N,) those inherited, and those wanted."""
+    out, start = w.planes.classes[POSITION].copy(), w.planes.inherited
+    out[start:] = np.clip(np.round(w.steps.wanted[POSITION, start:]), 0, MAX_CLASS)
+    return out
+
+
 def _choose_lattice(w: Writer) -> None:
     """Origin and unit."""
     m, ref = w.model, w.tracks.reference
     low = ref.min(axis=0)
-    unit = np.float32(w.steps.base_unit[0])
-    unit = max(unit, np.float32((ref.max(axis=0) - low).max() / (2**20 - 2)))
-    m.base_unit[:3] = unit
     m.origin = low.astype(np.float32)
+    size = ref.max(axis=0) - low
+    m.base_unit[:3] = max(np.float32(w.steps.base_unit[0]), np.float32(size.max() / (2**20 - 2)))
 
 
-def _place(w: Writer) -> None:
-    """Order of slots, positions and position classes. Re-orders the tracks."""
-    m, ref, unit = w.model, w.tracks.reference, w.model.base_unit[0]
-    x = np.maximum(np.round((ref - m.origin.astype(np.float64)) / float(unit)), 0).astype(np.int64)
-    bits = [int(v).bit_length() for v in x.max(axis=0)]
+def _fit_box(w: Writer) -> None:
+    """Bits of the lattice."""
+    m, ref = w.model, w.tracks.reference
+    top = np.round((ref.max(axis=0) - m.origin.astype(np.float64)) / float(m.base_unit[0]))
+    bits = [int(v).bit_length() for v in np.maximum(top, 0)]
     m.bits = (bits[0], bits[1], bits[2])
-    keys = partition_keys(x, np.array(bits, np.int64))
-    order = np.argsort(keys, kind="stable")
-    w.rows = order
-    w.tracks, w.steps = w.tracks.take(order), replace(w.steps, wanted=w.steps.wanted[:, order])
-    planes = w.planes
-    planes.x[:] = x[order]
-    planes.classes[POSITION] = _position_classes(w)
-    w.residuals.keys = keys[order]
-    m.cell_shift = cell_shift_for(planes.x)
-    planes.x[:] = decoded_positions(
-        w.residuals.keys, split_axes(np.array(bits, np.int64)), np.array(bits, np.int64),
-        planes.classes[POSITION], planes.x,
-    )  # fmt: skip
-    planes.neighbours = find_neighbours(planes.x, m.cell_shift)
-    if w.tracks.motion is not None:
-        planes.labels = w.tracks.motion.near[:, 0].copy()
-
-
-def _position_classes(w: Writer) -> np.ndarray:
-    return np.clip(np.round(w.steps.wanted[POSITION]), 0, MAX_CLASS)
 
 
 def _fit_parts(w: Writer) -> None:
@@ -167,22 +179,27 @@ def _fit_nodes(w: Writer) -> None:
     )
     centres = node_centres(planes)
     series = _series_about(motion, centres)
-    classes = planes.classes[POSITION] if m.shared else _position_classes(w)
+    classes, start = _position_classes(w), planes.inherited
     units = _part_units(m, classes, w.tracks.reference - motion.centres[motion.near[:, 0]], NODE_COARSER)
     planes.part_series, planes.node_steps = np.zeros_like(series), np.zeros(series.shape, np.int64)
     for k, near in enumerate(nearest_earlier(planes.places)):
         told = carried(planes, near, k) if k else np.zeros_like(series[0])
         planes.node_steps[k] = np.round((series[k] - told) / units)
         planes.part_series[k] = told + planes.node_steps[k] * units
-    if not m.shared:
-        decoded = replace(motion, centres=centres, moves=series_moves(planes.part_series, m.frames))
-        rest = rest_places(w.tracks.means, w.tracks.reference, decoded, unit[0] * 2.0**classes)
-        w.tracks = replace(w.tracks, reference=rest)
+    decoded = replace(motion, centres=centres, moves=series_moves(planes.part_series, m.frames))
+    rest = w.tracks.reference.copy()
+    if start < m.slots:
+        rest[start:] = rest_places(
+            w.tracks.means[:, start:], rest[start:], decoded, unit[0] * 2.0 ** classes[start:]
+        )
+    w.tracks = replace(w.tracks, reference=rest)
 
 
 def _fit_classes(w: Writer, g: int) -> np.ndarray:
-    """Fit the regression of group g and set its spacing; returns its predictions."""
+    """Fit the regression of group g and set its spacing, unless they are inherited; returns its predictions."""
     m, planes = w.model, w.planes
+    if planes.inherited:
+        return predicted_classes(m, g, planes)
     decoded = np.clip(planes.base[[3, 4, 5, 9]], -FEATURE_LIMIT, FEATURE_LIMIT)
     features = [np.ones(m.slots), planes.classes[POSITION], w.nb.feature, *decoded]
     a = np.stack(features[: len(m.regression[g])], axis=1).astype(np.float64)
@@ -212,16 +229,17 @@ def _base_targets(w: Writer, g: int) -> np.ndarray:
 
 
 def _quantise_base(w: Writer) -> None:
-    m, planes = w.model, w.planes
+    m, planes, start = w.model, w.planes, w.planes.inherited
     for g in BASE_ORDER:
         channels = channels_of(g, m.sh_degree)
         pred = _fit_classes(w, g)
         wish = np.round((w.steps.wanted[g] - pred) / max(1, m.spacing[g])).astype(np.int64)
-        if len(channels) == 0:
+        wish[:start] = 0
+        if len(channels) == 0 and start == 0:
             m.regression[g] = [0] * len(m.regression[g])
             m.spacing[g], pred = 0, predicted_classes(m, g, planes)
         w.residuals.classes[g] = wish
-        planes.classes[g] = np.clip(pred + m.spacing[g] * wish, 0, MAX_CLASS)
+        planes.classes[g, start:] = np.clip(pred + m.spacing[g] * wish, 0, MAX_CLASS)[start:]
         if g == ROTATION:
             _quantise_rotations(w)
             continue
@@ -229,12 +247,14 @@ def _quantise_base(w: Writer) -> None:
 
 
 def _quantise_channel(w: Writer, g: int, targets: np.ndarray, i: int) -> None:
-    """Base plane i of group g, of targets (channels, N) in the attribute's own units, and its unit."""
+    """Base plane i of group g, of targets (channels, N) in the attribute's own units, and its unit if it is its own."""
     m, planes = w.model, w.planes
     c = channels_of(g, m.sh_degree)[i]
-    m.base_unit[c] /= np.float32(refinement(w, targets[i][:, None] / float(m.base_unit[c]), c, g))
+    if planes.inherited == 0:
+        m.base_unit[c] /= np.float32(refinement(w, targets[i][:, None] / float(m.base_unit[c]), c, g))
     quantise_base(
-        *w.nb[:4], planes.step_classes(c, g), targets[i] / float(m.base_unit[c]), w.residuals.base[c], planes.base[c]
+        *w.nb[:4], planes.inherited, planes.step_classes(c, g), targets[i] / float(m.base_unit[c]),
+        w.residuals.base[c], planes.base[c],
     )  # fmt: skip
 
 
@@ -245,6 +265,7 @@ def _steps(w: Writer, c: int, g: int, units: np.ndarray) -> np.ndarray:
 
 def _quantise_rotations(w: Writer) -> None:
     """The base rotations' residuals, which are their integers; spells the tracks' rotations alike."""
+    planes, start = w.planes, w.planes.inherited
     canonical = canonical_quats(w)
     sign = np.sign((canonical * canonical[:1]).sum(axis=-1, keepdims=True))
     mean = rotation.normalise((canonical * np.where(sign == 0, 1, sign)).sum(axis=0))
@@ -252,11 +273,14 @@ def _quantise_rotations(w: Writer) -> None:
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
     axes = w.planes.twist_axes()
-    _centre_rotations(mean, canonical, axes, steps)
+    _centre_rotations(mean[start:], canonical[:, start:], axes[start:], steps[:, start:])
     nearest = w.nb.slots[:, 0].astype(np.int64)
-    q = w.residuals.base[6:9]
-    relative_rotations(nearest, mean, axes, steps, q, flips, np.zeros((m.slots, 4)))
-    w.planes.base[6:9] = [q[c - 6] << w.planes.step_classes(c, ROTATION) for c in (6, 7, 8)]
+    q, decoded = w.residuals.base[6:9], np.zeros((m.slots, 4))
+    if start:
+        decoded[:] = base_quaternions(planes)
+    relative_rotations(nearest, mean, axes, steps, start, q, flips, decoded)
+    for c in (6, 7, 8):
+        planes.base[c, start:] = (q[c - 6] << planes.step_classes(c, ROTATION))[start:]
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
 

@@ -20,7 +20,7 @@ from gscodec.codec.model.tracks import Tracks, make_tracks
 from gscodec.codec.planes import Planes
 from gscodec.codec.segment import Model, join_segment
 from gscodec.codec.settings import EncodeSettings, target_psnr
-from gscodec.codec.shared import SharedBase, shared_steps, shared_tracks
+from gscodec.codec.shared import SharedBase, born_since, shared_steps, shared_tracks
 from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class GopJob:
     settings: EncodeSettings
     cameras: list[Camera]  # where sensitivity is measured
     check_cameras: list[Camera]  # where quality is looked at while encoding
+    ids: np.ndarray  # (N,) the number of the Gaussian in each row of `frames`
     lam: float | None = None  # of the first GOP; None: this is the first
     sensitivity: Sensitivity | None = None  # of the first GOP, where the preset measures only there
     shared: SharedBase | None = None  # the base to build on, where there is one
@@ -144,13 +145,18 @@ def encode_gop(job: GopJob) -> GopResult:
 def _encode_shared(
     job: GopJob, shared: SharedBase, effort: Preset, check: _Check, clock: _Clock
 ) -> GopResult:
-    """On the base of an earlier GOP: no sensitivity, no classes, no order of its own."""
+    """On the base of an earlier GOP: classes and order are that one's, but of what is born since."""
+    sens: dict[int, Sensitivity] = {}
+    if len(born_since(job.ids, shared.ids)):
+        with clock.stage("sensitivity"):
+            sens = _sensitivities(job, effort)
     with clock.stage("tracks"):
-        tracks = shared_tracks(job.frames, shared, use_gauge="gauge" not in job.settings.without)
+        use_gauge = "gauge" not in job.settings.without
+        tracks = shared_tracks(job.frames, job.ids, shared, sens, use_gauge=use_gauge)
     encoded, lam, psnr = _search(
         job,
         effort,
-        lambda at: (tracks, shared_steps(shared, at), shared.planes),
+        lambda at: (tracks, shared_steps(shared, tracks, at), shared.planes),
         job.lam or shared.lam,
         check,
         clock,
@@ -189,7 +195,7 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     shared = None
     if job.keep_base:
         shared = SharedBase(
-            encoded.planes.base_only(), encoded.rows, make_steps(tracks, lam).coef_unit, lam,
+            encoded.planes.base_only(), job.ids[encoded.rows], make_steps(tracks, lam).coef_unit, lam,
             len(encoded.payload) / len(job.frames),
         )  # fmt: skip
     return GopResult(

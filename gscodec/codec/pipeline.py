@@ -21,6 +21,7 @@ from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
 from gscodec.codec.planes import Planes
 from gscodec.codec.segment import Model, split_segment
 from gscodec.codec.settings import MAX_GOP_FRAMES, EncodeSettings
+from gscodec.codec.shared import born_since
 from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
 HIDING_VIEWS = {"fast": 0, "balanced": 48, "best": 96}  # from all around, for what may be dropped; 0: nothing
 MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
+MOST_BORN = 0.5  # of a GOP's Gaussians, on the base of another
 SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
 
@@ -64,8 +66,8 @@ def gop_length(settings: EncodeSettings, fps: float) -> int:
     return settings.gop or max(1, min(round(fps), MAX_GOP_FRAMES))
 
 
-def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[Splats], bool]]:
-    """(first frame, frames, whether slots have changed since the last GOP) of each GOP.
+def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[Splats], np.ndarray]]:
+    """(first frame, frames, numbers of the Gaussians in their rows) of each GOP.
 
     A GOP has at most `length` frames, row i of all of which is slot i; Gaussians born or dead within it are unseen
     (opacity 0) for the rest. It ends early where so much changes that a new start is cheaper.
@@ -75,15 +77,10 @@ def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[S
 
     gop: list[TrackedFrame] = []
     first = 0
-    before: np.ndarray | None = None
 
-    def close() -> tuple[int, list[Splats], bool]:
-        nonlocal before
+    def close() -> tuple[int, list[Splats], np.ndarray]:
         ids = [one.ids for one in gop]
-        slots = slot_ids(ids)
-        changed = before is None or not np.array_equal(slots, before)
-        before = slots
-        return first, fill_slots([one.splats for one in gop], ids), changed
+        return first, fill_slots([one.splats for one in gop], ids), slot_ids(ids)
 
     born = 0  # since the GOP began
     for number, tracked in enumerate(track(iter(sequence))):
@@ -208,16 +205,27 @@ def _jobs(
     """(first frame, job, how many GOPs back the GOP lies whose base it may share; 0: none)."""
     cameras, check = _cameras(sequence, settings, zone, up)
     around = _around(sequence, settings, cameras, up)
-    since_key, first_rows, share = 0, True, "shared bases" not in settings.without
-    for first, frames, new_rows in cut_gops(sequence, gop_length(settings, fps)):
-        first_rows = first_rows and (first == 0 or not new_rows)
-        since_key = 0 if new_rows or since_key + 1 == SHARED_GOPS or not share else since_key + 1
+    since_key, share = 0, "shared bases" not in settings.without
+    lead = key = np.zeros(0, np.int64)
+    for first, frames, ids in cut_gops(sequence, gop_length(settings, fps)):
+        lead = ids if first == 0 else lead
+        fresh = not share or since_key + 1 == SHARED_GOPS or not builds_on(key, ids, settings)
+        since_key = 0 if first == 0 or fresh else since_key + 1
+        key = ids if since_key == 0 else key
         keep = share and since_key == 0 and first + len(frames) < len(sequence)
         job = GopJob(
-            frames, settings, cameras, check,
-            keep_base=keep, first_rows=first_rows, cache=cache, around=around,
+            frames, settings, cameras, check, ids,
+            keep_base=keep, first_rows=np.array_equal(ids, lead), cache=cache, around=around,
         )  # fmt: skip
         yield first, job, since_key
+
+
+def builds_on(key: np.ndarray, ids: np.ndarray, settings: EncodeSettings) -> bool:
+    """Whether a GOP of the Gaussians `ids` is tried on a base of the Gaussians `key`."""
+    if "births on shared bases" in settings.without or len(ids) == 0:
+        return np.array_equal(key, ids)
+    born = len(born_since(ids, key))
+    return born <= MOST_BORN * len(ids) and len(key) + born <= MOST_SLOTS * len(ids)
 
 
 def _results(

@@ -78,6 +78,7 @@ class Planes:
         default_factory=lambda: np.zeros((0, 0), np.int64)
     )  # (planes, N) int64 of mode 2
     neighbours: Neighbours | None = None
+    inherited: int = 0  # first slots, which are those of another segment's base
 
     def step_classes(self, channel: int, group: int) -> np.ndarray:
         """(N,) int64: log2 of the step of a channel, in its unit: the group's class, by axis for rotations."""
@@ -148,9 +149,21 @@ def empty_planes(model: Model) -> Planes:
 
 
 def shared_planes(model: Model, base: Planes) -> Planes:
-    """Planes of a segment on the base of another, which has its slots, classes, base integers and labels."""
+    """Planes of a segment on the base of another, which has its first slots, their classes, base integers and labels.
+
+    All of its slots, or else some are born, which are still to be filled.
+    """
     model.adopt(base.model)
-    return Planes(model, base.x, base.classes, base.base, base.labels, neighbours=base.neighbours)
+    known = base.model.slots
+    if known == model.slots:
+        return Planes(
+            model, base.x, base.classes, base.base, base.labels, neighbours=base.neighbours, inherited=known
+        )
+    planes = empty_planes(model)
+    planes.x[:known], planes.labels[:known] = base.x, base.labels
+    planes.classes[:, :known], planes.base[:, :known] = base.classes, base.base
+    planes.neighbours, planes.inherited = base.neighbours, known
+    return planes
 
 
 def read_base(model: Model, sections: dict[str, bytes], budget: Budget) -> Planes:
@@ -179,7 +192,7 @@ def read_planes(
         planes = empty_planes(model)
     if n == 0:
         return planes
-    if base is None:
+    if planes.inherited < n:
         _read_own(model, sections, planes)
     if model.temporal:
         _read_side(model, sections["side"], planes)
@@ -188,12 +201,14 @@ def read_planes(
 
 
 def _read_own(model: Model, sections: dict[str, bytes], planes: Planes) -> None:
-    """Slots, positions, neighbours, classes and base planes."""
-    coder = position_coder(sections["position"], model.slots)
-    bits = np.array(model.bits, np.int64)
-    code_positions(*coder.args, bits, model.cell_shift, np.zeros(1, np.int64), planes.x, planes.classes[0])
+    """Slots, positions, neighbours, classes and base planes of all that is not inherited."""
+    coder = position_coder(sections["position"], model.slots - planes.inherited)
+    bits, nothing = np.array(model.bits, np.int64), np.zeros(1, np.int64)
+    code_positions(
+        *coder.args, bits, model.cell_shift, planes.inherited, nothing, planes.x, planes.classes[0]
+    )
     coder.check("position")
-    planes.neighbours = find_neighbours(planes.x, model.cell_shift)
+    planes.neighbours = find_neighbours(planes.x, model.cell_shift, planes.neighbours)
     _read_base(model, sections["base"], planes)
 
 
@@ -204,7 +219,9 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
     if model.parts and not model.soft:
         base = label_base(5 + model.channels - 3)
         state, buf, counters, _ = coder.args
-        code_labels(state, buf, counters, nb.slots, nb.counts, model.parts, base, planes.labels)
+        code_labels(
+            state, buf, counters, nb.slots, nb.counts, model.parts, base, planes.inherited, planes.labels
+        )
         coder.check("base")
     q = np.zeros((model.channels, model.slots), np.int64)
     nothing = np.zeros(model.slots, np.int64)
@@ -212,12 +229,13 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
         k = np.zeros(model.slots, np.int64)
         pred = predicted_classes(model, g, planes)
         code_classes(
-            *coder.args, *nb[:4], g - 1, pred, model.spacing[g], planes.classes[0], k, planes.classes[g]
+            *coder.args, *nb[:4], g - 1, planes.inherited, pred, model.spacing[g], planes.classes[0], k,
+            planes.classes[g],
         )  # fmt: skip
         for c in channels_of(g, model.sh_degree):
             before = previous_channel(c, g, model.sh_degree)
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, q[c],
+                *coder.args, *nb[:4], 5 + c - 3, planes.inherited, planes.step_classes(c, g), g != ROTATION, q[c],
                 nothing if before is None else q[before], planes.base[c],
             )  # fmt: skip
         coder.check("base")

@@ -71,7 +71,7 @@ def write_segment(gop: Quantised) -> EncodedGop:
     shared = model.shared
     pens = [_Pen()]
     if model.slots:
-        halves = [] if shared else [_write_own]
+        halves = [_write_own] if gop.planes.inherited < model.slots else []
         pens = in_threads(lambda write: write(gop), halves + ([_write_temporal] if model.temporal else []))
     sections = {name: data for pen in pens for name, data in pen.sections.items()}
     bytes_by = {name: count for pen in pens for name, count in pen.bytes_by.items()}
@@ -84,14 +84,20 @@ def write_segment(gop: Quantised) -> EncodedGop:
 
 
 def _write_own(gop: Quantised) -> _Pen:
-    """What is the segment's own where the base is not shared: positions, classes, base planes."""
+    """What no other segment gives: positions, classes, base planes."""
     pen, planes = _Pen(), gop.planes
     m = planes.model
-    coder = position_coder(None, m.slots)
+    coder = position_coder(None, m.slots - planes.inherited)
     bits = np.array(m.bits, np.int64)
     # Decoded positions lie in the same boxes as the exact ones, so they are as good; the coder writes into its copy.
     code_positions(
-        *coder.args, bits, m.cell_shift, gop.residuals.keys, planes.x.copy(), planes.classes[0].copy()
+        *coder.args,
+        bits,
+        m.cell_shift,
+        planes.inherited,
+        gop.residuals.keys,
+        planes.x.copy(),
+        planes.classes[0].copy(),
     )
     pen.sections["position"] = coder.finish()
     pen.bytes_by["position base"] = len(pen.sections["position"])
@@ -108,20 +114,22 @@ def _write_base(pen: _Pen, gop: Quantised) -> None:
     if m.parts and not m.soft:
         state, buf, counters, _ = coder.args
         base = label_base(5 + m.channels - 3)
-        code_labels(state, buf, counters, nb.slots, nb.counts, m.parts, base, planes.labels.copy())
+        code_labels(
+            state, buf, counters, nb.slots, nb.counts, m.parts, base, planes.inherited, planes.labels.copy()
+        )
         since = pen.note("part labels", coder, since)
     nothing = np.zeros(m.slots, np.int64)
     for g in BASE_ORDER:
         code_classes(
-            *coder.args, *nb[:4], g - 1, predicted_classes(m, g, planes), m.spacing[g], planes.classes[0],
-            r.classes[g].copy(), np.zeros(m.slots, np.int64),
+            *coder.args, *nb[:4], g - 1, planes.inherited, predicted_classes(m, g, planes), m.spacing[g],
+            planes.classes[0], r.classes[g].copy(), np.zeros(m.slots, np.int64),
         )  # fmt: skip
         since = pen.note("classes", coder, since)
         for c in channels_of(g, m.sh_degree):
             before = previous_channel(c, g, m.sh_degree)
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.step_classes(c, g), g != ROTATION, r.base[c].copy(),
-                nothing if before is None else r.base[before], np.zeros(m.slots, np.int64),
+                *coder.args, *nb[:4], 5 + c - 3, planes.inherited, planes.step_classes(c, g), g != ROTATION,
+                r.base[c].copy(), nothing if before is None else r.base[before], planes.base[c].copy(),
             )  # fmt: skip
         coder.check("base")
         since = pen.note(f"{GROUP_NAMES[g]} base", coder, since)

@@ -60,9 +60,10 @@ class Model:
 
     def adopt(self, base: Model) -> None:
         """Take what a shared base gives. Raises BadInput where the two don't fit."""
-        for name in ("slots", "sh_degree"):
-            if getattr(self, name) != getattr(base, name):
-                raise BadInput("segment does not fit the base it shares", field=name)
+        if self.sh_degree != base.sh_degree:
+            raise BadInput("segment does not fit the base it shares", field="sh_degree")
+        if self.slots < base.slots:  # more: births
+            raise BadInput("segment has fewer slots than the base it shares", field="N", slots=self.slots)
         if not self.soft and self.parts not in (0, 0 if base.soft else base.parts):
             raise BadInput("segment has other parts than the base it shares", field="P", parts=self.parts)
         for name in ("bits", "cell_shift", "origin", "base_unit", "spacing", "regression"):

@@ -29,6 +29,7 @@ TOOLS = (
     "soft parts",  # what bends moves by blends of nodes
     "sensitivity",  # a slot's steps are as fine as the picture needs
     "shared bases",  # several GOPs build on one base
+    "births on shared bases",  # also where Gaussians are born and die
     "KLT",  # a group's temporal basis is its own where that is cheaper than the DCT
     "neighbour prediction",  # coefficients are predicted from those of neighbours
     "finer smooth channels",  # a channel that its neighbours tell is quantised finer, for next to nothing

@@ -74,9 +74,14 @@ def track(frames: Iterable[Splats]) -> Iterator[TrackedFrame]:
     ids = np.zeros(0, dtype=np.int64)
     following = 0  # the next number
     steps: list[F64] = []  # the last two displacements (N, 3) of the rows of `before`
+    rows = np.zeros(0, dtype=np.int64)  # of the input, in the order of `before`
     for frame in frames:
         if before is None:
             relation, found = Relation.CHANGED, np.zeros(0, dtype=np.int64)
+        elif _ordered_alike(before, frame, rows):
+            # A source that was once put into another order mostly keeps its own.
+            relation, found = _relate(before, frame.take(rows), _extrapolate(steps))
+            found = np.where(found >= 0, rows[found], -1)
         else:
             relation, found = _relate(before, frame, _extrapolate(steps))
         lives_on = np.flatnonzero(found >= 0)
@@ -92,6 +97,13 @@ def track(frames: Iterable[Splats]) -> Iterator[TrackedFrame]:
         steps = [] if new_run or before is None else _steps(before, ordered, lives_on, steps)
         yield TrackedFrame(ordered, new_run, relation, rows, ids)
         before = ordered
+
+
+def _ordered_alike(before: Splats, frame: Splats, rows: I64) -> bool:
+    """Whether `frame` follows when it is put into the order that the frame before was, which is not its own."""
+    if len(rows) != len(frame) or np.array_equal(rows, np.arange(len(rows))):
+        return False
+    return _coherence(before, frame.take(rows)) >= COHERENT
 
 
 def _is_cut(before: int, kept: int, now: int) -> bool:

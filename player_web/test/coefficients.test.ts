@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { contextsOf, type Decoder, quantise, sgn3, signsOf, UNSIGNED } from "../src/decode/coder.js";
 import { type CodedChannel, NO_RESIDUALS, readCoded, Scratch } from "../src/decode/coefficients.js";
-import { findNeighbours } from "../src/decode/neighbours.js";
+import { findNeighbours, Neighbours } from "../src/decode/neighbours.js";
 
 const N = 400;
 const M = 5;
@@ -24,7 +24,7 @@ function random(seed: number): (most: number) => number {
 function check(largest: number, steps: Int32Array): Int16Array | Int32Array {
   const draw = random(largest);
   const places = [0, 1, 2].map(() => Int32Array.from({ length: N }, () => draw(40)));
-  const nb = findNeighbours(places[0]!, places[1]!, places[2]!, 2);
+  const nb = findNeighbours(places[0]!, places[1]!, places[2]!, 2, new Neighbours(0));
   const beta = Int32Array.from([32, 31, 7, 0, 20]);
   const asked: [number, number, number, boolean][] = [];
   const given: number[][] = Array.from({ length: N }, () => {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from gscodec.codec.model.tracks import Tracks, make_tracks
@@ -19,6 +21,12 @@ class FlatSensitivity:
         self.logits = weight * 30
         self.colors = np.repeat(weight[:, None] * 100, k, axis=1)
         self.pixels = 1000.0
+
+    def take(self, rows: np.ndarray) -> FlatSensitivity:
+        out = copy(self)
+        for name in ("means", "log_scales", "rotations", "logits", "colors"):
+            setattr(out, name, getattr(self, name)[rows])
+        return out
 
 
 def make_frames(
@@ -51,9 +59,11 @@ def make_frames(
     return out
 
 
+def sensitivity_of(frame: Splats, seed: int = 0) -> FlatSensitivity:
+    return FlatSensitivity(len(frame), frame.sh.shape[1], np.random.default_rng(seed))
+
+
 def make_tracks_of(frames: list[Splats], seed: int = 0, parts: bool = True, nodes: int = 0) -> Tracks:
     """Gauged tracks with flat sensitivities."""
-    n, k = len(frames[0]), frames[0].sh.shape[1]
-    sens = FlatSensitivity(n, k, np.random.default_rng(seed))
-    steps = np.full(n, 0.002)
+    sens, steps = sensitivity_of(frames[0], seed), np.full(len(frames[0]), 0.002)
     return make_tracks(frames, {0: sens}, use_parts=parts, nodes=nodes, use_gauge=True, steps=steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gscodec.codec import choose
@@ -43,7 +44,7 @@ def test_the_smaller_payload_is_kept_if_a_player_decodes_it_in_time(
 
     monkeypatch.setattr(choose, "encode_gop", encode)
     monkeypatch.setattr(choose, "SECONDS_A_BYTE", seconds_a_byte)
-    job = GopJob(make_frames(10, 2), EncodeSettings(payload="auto"), [], [])
+    job = GopJob(make_frames(10, 2), EncodeSettings(payload="auto"), [], [], np.arange(10))
     choice = choose.choose_payload(job, fps=30.0)
     assert (choice.payload, choice.result.payload) == (payload, segments[payload])
     assert choice.why.startswith(f"payload {payload}: ")

@@ -25,6 +25,8 @@ NAMES = (
     "shared_parts",
     "soft_parts",
     "shared_soft_parts",
+    "births",
+    "births_parts",
 )
 MUTATIONS = 500  # of each segment
 ROOM = 1 << 26

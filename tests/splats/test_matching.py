@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gscodec.splats import matching
 from gscodec.splats.assignment import assign
 from gscodec.splats.lives import fill_slots
 from gscodec.splats.matching import Relation, match_rows, relate, track
@@ -178,3 +179,19 @@ def test_assign_solves_a_conflict_at_least_cost() -> None:
     candidates = np.array([[0, 1], [0, 1], [2, 0]])
     cost = np.array([[0.1, 0.2], [0.0, 0.9], [0.3, 0.1]])
     assert assign(candidates, cost, len(candidates)).tolist() == [1, 0, 2]
+
+
+def test_a_changed_order_is_kept_for_the_frames_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where some rows are other Gaussians, rows are put into another order; the source's later frames are in its own."""
+    asked: list[int] = []
+    monkeypatch.setattr(matching, "match_rows", lambda *given: asked.append(1) or match_rows(*given))
+    a, b = random_splats(400), random_splats(400)
+    other = replace(random_splats(60, seed=2), means=random_splats(60, seed=2).means + np.float32(3))
+    for name in ("means", "quats", "scales", "opacities", "sh"):
+        getattr(b, name)[10:70] = getattr(other, name)
+    frames = list(track([a, a, b, b, b]))
+    assert len(asked) == 1 and not any(frame.new_run for frame in frames[1:])
+    assert (frames[2].ids >= 400).sum() == 60
+    for frame in frames[3:]:
+        np.testing.assert_array_equal(frame.ids, frames[2].ids)
+        np.testing.assert_array_equal(frame.splats.means, frames[2].splats.means)

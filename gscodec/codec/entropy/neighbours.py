@@ -93,7 +93,8 @@ def _squared(x, i, j):
 
 
 @njit
-def _find(x, shift, index, weight, counts, total, feature):
+def _find(x, start, shift, index, weight, counts, total, feature):
+    """Of the slots from `start` on; the others are found as neighbours."""
     n = x.shape[0]
     size = 16
     while size < 2 * n:
@@ -103,10 +104,15 @@ def _find(x, shift, index, weight, counts, total, feature):
     best = np.zeros(MAX_NEIGHBOURS + 1, np.int64)
     dist = np.zeros(MAX_NEIGHBOURS + 1, np.int64)
     for i in range(n):
+        cx, cy, cz = x[i, 0] >> shift, x[i, 1] >> shift, x[i, 2] >> shift
+        if i < start:
+            own = bucket(cx, cy, cz, size - 1)
+            nxt[i] = head[own]
+            head[own] = i
+            continue
         count = 0
         for j in range(max(0, i - RECENT), i):
             count = _offer(best, dist, count, j, _squared(x, i, j))
-        cx, cy, cz = x[i, 0] >> shift, x[i, 1] >> shift, x[i, 2] >> shift
         for o in range(27):
             j = np.int64(head[bucket(cx + o % 3 - 1, cy + (o // 3) % 3 - 1, cz + o // 9 - 1, size - 1)])
             seen = 0
@@ -131,8 +137,11 @@ def _find(x, shift, index, weight, counts, total, feature):
         feature[i] = 4 * b + ((4 * (m + 1)) >> b) - 4
 
 
-def find_neighbours(x: np.ndarray, shift: int) -> Neighbours:
-    """Neighbours of slots at lattice positions x (N, 3) int64, for cells of 2^shift lattice units."""
+def find_neighbours(x: np.ndarray, shift: int, known: Neighbours | None = None) -> Neighbours:
+    """Neighbours of slots at lattice positions x (N, 3) int64, for cells of 2^shift lattice units.
+
+    `known`: of the first slots, where they stand already.
+    """
     n = x.shape[0]
     out = Neighbours(
         np.full((n, MAX_NEIGHBOURS), -1, np.int32),
@@ -141,7 +150,12 @@ def find_neighbours(x: np.ndarray, shift: int) -> Neighbours:
         np.zeros(n, np.int64),
         np.zeros(n, np.int64),
     )
-    _find(x, shift, *out)
+    start = 0
+    if known is not None:
+        start = known.counts.shape[0]
+        for mine, theirs in zip(out, known, strict=True):
+            mine[:start] = theirs
+    _find(x, start, shift, *out)
     return out
 
 

@@ -41,9 +41,9 @@ def _weighted_sum(index, weight, count, i, v):
 
 
 @njit
-def code_labels(st, buf, counters, nb_index, nb_count, parts, base, labels):
-    """Part labels; counters from `base` on. labels (N,) int64, read or written."""
-    for i in range(labels.shape[0]):
+def code_labels(st, buf, counters, nb_index, nb_count, parts, base, start, labels):
+    """Part labels of the slots from `start` on; counters from `base` on. labels (N,) int64, read or written."""
+    for i in range(start, labels.shape[0]):
         if st[ERROR] != 0:
             return
         a, b = -1, -1
@@ -72,10 +72,13 @@ def code_labels(st, buf, counters, nb_index, nb_count, parts, base, labels):
 
 @njit
 def code_classes(
-    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, pred, spacing, position_class, k, classes
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, start, pred, spacing, position_class, k, classes
 ):
-    """Class corrections k (N,) of one group with set s; fills classes (N,) = clamp(pred + spacing k, 0, 15)."""
-    for i in range(k.shape[0]):
+    """Class corrections k (N,) of one group with set s; fills classes (N,) = clamp(pred + spacing k, 0, 15).
+
+    Of the slots from `start` on.
+    """
+    for i in range(start, k.shape[0]):
         if st[ERROR] != 0:
             return
         if spacing > 0:
@@ -91,10 +94,14 @@ def code_classes(
 
 
 @njit
-def code_base_plane(st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, classes, predicted, q, q_before, v):
-    """One base plane with set s. q (N,) residuals (writing: given), v (N,) decoded integers out, q_before: the previous
-    channel's q; predicted: whether residuals are told from the neighbours' mean."""
-    for i in range(q.shape[0]):
+def code_base_plane(
+    st, buf, counters, weight, nb_i, nb_w, nb_n, nb_t, s, start, classes, predicted, q, q_before, v
+):
+    """One base plane with set s, of the slots from `start` on; residuals of the others are 0, their v is given.
+
+    q (N,) residuals (writing: given), v (N,) decoded integers out, q_before: the previous channel's q; predicted:
+    whether residuals are told from the neighbours' mean."""
+    for i in range(start, q.shape[0]):
         if st[ERROR] != 0:
             return
         c, cc = classes[i], min(15, classes[i])

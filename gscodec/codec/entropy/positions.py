@@ -160,10 +160,11 @@ def _first_right(keys, lo, hi, bit):
 
 
 @njit
-def code_positions(st, buf, counters, weight, bits, shift, keys, x, classes):
-    """Code N slots; `keys` sorted and `x`, `classes` given when writing. Fills x (N, 3) with the decoded positions.
+def code_positions(st, buf, counters, weight, bits, shift, start, keys, x, classes):
+    """Code the slots from `start` on; the others stand already. Fills x (N, 3) with the decoded positions.
 
-    Returns False where the input is bad (the coder's state says why).
+    When writing, `x`, `classes` (N,) are given, and `keys` (N - start,), sorted. Returns False where the input is bad
+    (the coder's state says why).
     """
     n_all = x.shape[0]
     axes = split_axes(bits)
@@ -172,12 +173,14 @@ def code_positions(st, buf, counters, weight, bits, shift, keys, x, classes):
     while entries < 2 * n_all:
         entries *= 2
     search = (shift, np.full(entries, -1, np.int32), np.full(n_all, -1, np.int32))
+    for i in range(start):
+        add_point(x, i, *search)
     near, dist, plane = np.zeros(NEAR, np.int64), np.zeros(NEAR), np.zeros(7)
     low, size, least = np.zeros(3), np.zeros(3), np.zeros(3)
     # A box on the stack: slots lo..hi, splits done, prefix on each axis.
     stack = np.zeros((2 * n_splits + 4, 6), np.int64)
     top = 1
-    stack[0, 1] = n_all
+    stack[0, 0], stack[0, 1] = start, n_all
     while top > 0:
         top -= 1
         lo, hi, depth = stack[top, 0], stack[top, 1], stack[top, 2]
@@ -201,7 +204,9 @@ def code_positions(st, buf, counters, weight, bits, shift, keys, x, classes):
                     low[a] = np.float64(prefix) * size[a]
                 _code_point(st, buf, counters, weight, x, i, low, size, least, search, near, dist, plane)
             continue
-        middle = _first_right(keys, lo, hi, n_splits - 1 - depth) if st[WRITING] else lo
+        middle = lo
+        if st[WRITING]:
+            middle = start + _first_right(keys, lo - start, hi - start, n_splits - 1 - depth)
         left = _code_left(st, buf, counters, n, min(63, n_splits - depth), middle - lo)
         a = axes[depth]
         for half in range(1, -1, -1):  # right is pushed first, so left is done first

@@ -50,6 +50,12 @@ class Motion:
         """(T, N) of each log scale."""
         return self.of_parts[1][:, self.near[:, 0]] / 3.0
 
+    def moved(self, x: np.ndarray) -> np.ndarray:
+        """(T, N, 3): where slots that rest at x (N, 3) are taken."""
+        arms, moves = x[:, None] - self.centres[self.near], self.moves[:, self.near]
+        there = self.centres[self.near] + np.einsum("tnkab,nkb->tnka", moves[..., :3], arms) + moves[..., 3]
+        return np.asarray(np.einsum("nk,tnka->tna", self.weights, there))
+
     def still(self, means: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """(T, N, 3): tracks (T, N, 3) of slots at rest (N, 3), with the motion undone."""
         if not self.soft:

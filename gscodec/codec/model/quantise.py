@@ -55,9 +55,11 @@ def decoded_positions(keys, axes, bits, classes, x):
 
 
 @njit
-def quantise_base(nb_i, nb_w, nb_n, nb_t, classes, target, q, v):
-    """One base plane: residuals q (N,) and decoded integers v (N,) out, of target (N,) float64 in base units."""
-    for i in range(q.shape[0]):
+def quantise_base(nb_i, nb_w, nb_n, nb_t, start, classes, target, q, v):
+    """One base plane: residuals q (N,) and decoded integers v (N,) out, of target (N,) float64 in base units.
+
+    Of the slots from `start` on; v of the others is given."""
+    for i in range(start, q.shape[0]):
         c = classes[i]
         mean = neighbour_mean(nb_i, nb_w, nb_n, nb_t, i, v)
         q[i] = _round((target[i] - mean) / np.float64(1 << c), 0.5)

@@ -33,13 +33,15 @@ def _swing_twist_of(q0, q1, q2, q3, axis):
 
 
 @njit
-def relative_rotations(nearest, mean, axes, steps, q, flips, out):
+def relative_rotations(nearest, mean, axes, steps, start, q, flips, out):
     """Closed loop: residual rotation vectors to the nearest neighbour's decoded rotation, best of four spellings.
+
+    Of the slots from `start` on; `out` of the others is given.
 
     steps (3, N) float64 radians; q (3, N) integers out; flips (N,) int64 out: 0 none, 1..3 a half turn about that body axis; out (N, 4) decoded.
     """
     turn = np.empty(4)
-    for i in range(nearest.shape[0]):
+    for i in range(start, nearest.shape[0]):
         j = nearest[i]
         n0, n1, n2, n3 = 1.0, 0.0, 0.0, 0.0
         if j >= 0:

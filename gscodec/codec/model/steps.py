@@ -15,7 +15,7 @@ from gscodec.codec.model.channels import COLOUR, GROUPS, OPACITY, POSITION, ROTA
 from gscodec.codec.model.shape import SHIFT_BIAS
 from gscodec.codec.model.tracks import Tracks
 
-__all__ = ["CAPS", "MAX_CLASS", "Steps", "flat_steps", "sensitive_steps"]
+__all__ = ["CAPS", "MAX_CLASS", "Steps", "classes_in", "flat_steps", "sensitive_steps"]
 
 MAX_CLASS = 15
 POSITION_CAP = 0.5  # of the slot's geometric mean scale
@@ -58,6 +58,23 @@ def _group_logs(tracks: Tracks, lam: float) -> list[np.ndarray]:
     ]
 
 
+def classes_in(tracks: Tracks, lam: float, coef_unit: np.ndarray, frames: int) -> np.ndarray:
+    """(6, N) `Steps.wanted` in the units of another GOP of so many frames, whose coefficients had coef_unit (C,)."""
+    logs = _group_logs(tracks, lam)
+    wanted = np.zeros((GROUPS, tracks.slots))
+    for g in range(GROUPS):
+        channels = list(channels_of(g, tracks.sh_degree))
+        if channels:
+            units = coef_unit[channels].astype(np.float64) * _coarser(g) / np.sqrt(frames)
+            wanted[g] = np.clip((logs[g] - np.log2(units)).mean(axis=1), 0, MAX_CLASS)
+    return wanted
+
+
+def _coarser(g: int) -> float:
+    """Base units of a group against those of coefficients."""
+    return BASE_COARSER if g != POSITION else 1.0
+
+
 def _from_logs(tracks: Tracks, logs: list[np.ndarray]) -> Steps:
     t = tracks.frames
     n_channels = 10 + tracks.colours.shape[2]
@@ -74,9 +91,8 @@ def _from_logs(tracks: Tracks, logs: list[np.ndarray]) -> Steps:
         low = max(group.min(), np.quantile(group, 0.5) - 9)  # half the range for each side of the middle
         wanted[g] = np.clip(group - low, 0, MAX_CLASS)
         units = 2.0 ** (low + offset)
-        coarser = BASE_COARSER if g != POSITION else 1.0
         base_unit[list(channels)] = units
-        coef_unit[list(channels)] = units * np.sqrt(t) / coarser
+        coef_unit[list(channels)] = units * np.sqrt(t) / _coarser(g)
     return Steps(base_unit.astype(np.float32), coef_unit.astype(np.float32), wanted)
 
 

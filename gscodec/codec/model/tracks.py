@@ -18,7 +18,7 @@ from gscodec.codec.model.parts import choose_moves, fit_labels
 from gscodec.codec.model.shape import rotation_shifts
 from gscodec.splats.model import Splats
 
-__all__ = ["Tracks", "attribute_tracks", "make_tracks", "spell"]
+__all__ = ["LOGIT_LIMIT", "Tracks", "attribute_tracks", "make_tracks", "spell", "track_sensitivity"]
 
 LOGIT_LIMIT = 9.0  # beyond: opacity within 1/8000 of 0 or 1
 LOG_SCALE_MIN = -18.0
@@ -134,13 +134,20 @@ def make_tracks(
         motion = hard_motion(labels, centres, choose_moves(means, logs, ref, labels, centres))
         reference = motion.still(means, reference).mean(axis=0)
     world, spelled = spell(quats, logs, motion, use_gauge)
-    sens = _mean_sensitivity(sensitivities, spelled)
-    shifts = rotation_shifts(np.round(logs.mean(axis=0).T * 1024).astype(np.int64), np.full(3, 1 / 1024))
-    sens["rotation"] = sens["rotation"] * 4.0**shifts.T
-    sens = _floored(sens, logs.mean(axis=0), logits.mean(axis=0))
+    sens = track_sensitivity(sensitivities, spelled, logs, logits)
     return Tracks(
         means, world, logs, logits, colours, sens, motion, reference, frames[0].sh_degree
     )  # fmt: skip
+
+
+def track_sensitivity(
+    sensitivities: Mapping[int, Any], spelled: np.ndarray, logs: np.ndarray, logits: np.ndarray
+) -> dict[str, np.ndarray]:
+    """`Tracks.sensitivity` of slots with spellings (T, N), log scales (T, N, 3) and logits (T, N)."""
+    sens = _mean_sensitivity(sensitivities, spelled)
+    shifts = rotation_shifts(np.round(logs.mean(axis=0).T * 1024).astype(np.int64), np.full(3, 1 / 1024))
+    sens["rotation"] = sens["rotation"] * 4.0**shifts.T
+    return _floored(sens, logs.mean(axis=0), logits.mean(axis=0))
 
 
 def _mean_sensitivity(sensitivities: Mapping[int, Any], spelled: np.ndarray) -> dict[str, np.ndarray]:

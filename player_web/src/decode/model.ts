@@ -228,8 +228,8 @@ function readOwn(r: Fields, model: Model): void {
 function adopt(model: Model, base: Model): void {
   const { slots, shDegree } = base;
   const parts = base.soft ? 0 : base.parts; // that have labels
-  if (model.slots !== slots || model.shDegree !== shDegree)
-    throw new BadData("N: does not fit the base that is shared");
+  // more slots than the base has: births
+  if (model.slots < slots || model.shDegree !== shDegree) throw new BadData("N: does not fit the base that is shared");
   if (!model.soft && model.parts !== 0 && model.parts !== parts)
     throw new BadData("P: does not fit the base that is shared");
   const { bits, cellShift, origin, baseUnit, spacing, regression } = base;

@@ -13,12 +13,19 @@ export class Neighbours {
   /** L2(i): the distance feature. */
   readonly feature: Int32Array;
 
-  constructor(n: number) {
+  /** The first slots' are those of `known`. */
+  constructor(n: number, known?: Neighbours) {
     this.index = new Int32Array(n * MOST);
     this.weight = new Int32Array(n * MOST);
     this.count = new Uint8Array(n);
     this.total = new Int32Array(n);
     this.feature = new Int32Array(n);
+    if (known === undefined) return;
+    this.index.set(known.index);
+    this.weight.set(known.weight);
+    this.count.set(known.count);
+    this.total.set(known.total);
+    this.feature.set(known.feature);
   }
 
   get bytesPerSlot(): number {
@@ -105,24 +112,37 @@ export function listOf(cx: number, cy: number, cz: number, mask: number): number
   return (Math.imul(cx, 73856093) ^ Math.imul(cy, 19349663) ^ Math.imul(cz, 83492791)) & mask;
 }
 
-/** x, y, z: lattice coordinates of N slots. */
-export function findNeighbours(x: Int32Array, y: Int32Array, z: Int32Array, shift: number): Neighbours {
+/** x, y, z: lattice coordinates of N slots. `known`: the neighbours of the first ones. */
+export function findNeighbours(
+  x: Int32Array,
+  y: Int32Array,
+  z: Int32Array,
+  shift: number,
+  known: Neighbours,
+): Neighbours {
   const n = x.length;
-  const out = new Neighbours(n);
+  const start = known.count.length;
+  const out = new Neighbours(n, known);
   let size = 16;
   while (size < 2 * n) size *= 2;
   const head = new Int32Array(size).fill(-1);
   const next = new Int32Array(n).fill(-1);
   const best = new Best();
   for (let i = 0; i < n; i++) {
-    best.count = 0;
     const xi = x[i]!;
     const yi = y[i]!;
     const zi = z[i]!;
-    for (let j = Math.max(0, i - RECENT); j < i; j++) best.offer(j, squared(xi - x[j]!, yi - y[j]!, zi - z[j]!));
     const cx = xi >> shift;
     const cy = yi >> shift;
     const cz = zi >> shift;
+    const own = listOf(cx, cy, cz, size - 1);
+    if (i < start) {
+      next[i] = head[own]!;
+      head[own] = i;
+      continue;
+    }
+    best.count = 0;
+    for (let j = Math.max(0, i - RECENT); j < i; j++) best.offer(j, squared(xi - x[j]!, yi - y[j]!, zi - z[j]!));
     for (let dz = -1; dz <= 1; dz++) {
       for (let dy = -1; dy <= 1; dy++) {
         for (let dx = -1; dx <= 1; dx++) {
@@ -134,7 +154,6 @@ export function findNeighbours(x: Int32Array, y: Int32Array, z: Int32Array, shif
         }
       }
     }
-    const own = listOf(cx, cy, cz, size - 1);
     next[i] = head[own]!;
     head[own] = i;
     store(out, i, best);

@@ -83,24 +83,28 @@ export interface Planes extends Base {
 
 const NO_SHAPE: Shape = shapeOf([new Int32Array(0), new Int32Array(0), new Int32Array(0)], [1, 1, 1]);
 
-/** Slots, positions, neighbours, labels, classes and base planes. */
-export function readBase(model: Model, sections: Sections): Base {
+/** Slots, positions, neighbours, labels, classes and base planes. `above`: those of the first slots, if another's. */
+export function readBase(model: Model, sections: Sections, above: Base | null = null): Base {
   const n = model.slots;
+  const room = (start?: Int32Array): Int32Array => {
+    const out = new Int32Array(n);
+    if (start !== undefined) out.set(start);
+    return out;
+  };
   const base: Base = {
     model,
-    x: [new Int32Array(0), new Int32Array(0), new Int32Array(0)],
-    classes: Array.from({ length: GROUPS }, () => new Int32Array(n)),
-    base: Array.from({ length: model.channels }, () => new Int32Array(n)),
-    labels: new Int32Array(n),
-    neighbours: new Neighbours(0),
+    x: [room(above?.x[0]), room(above?.x[1]), room(above?.x[2])],
+    classes: Array.from({ length: GROUPS }, (_, g) => room(above?.classes[g])),
+    base: Array.from({ length: model.channels }, (_, c) => room(above?.base[c])),
+    labels: room(above?.labels),
+    neighbours: above?.neighbours ?? new Neighbours(0),
     shape: NO_SHAPE,
   };
   if (n === 0) return base;
-  const positions = readPositions(sections.position, n, model.bits, model.cellShift);
-  base.x = positions.x;
-  base.classes[0] = positions.classes;
-  base.neighbours = findNeighbours(...positions.x, model.cellShift);
-  readBasePlanes(sections.base, base);
+  const start = above?.model.slots ?? 0;
+  readPositions(sections.position, start, { x: base.x, classes: base.classes[0]! }, model.bits, model.cellShift);
+  base.neighbours = findNeighbours(...base.x, model.cellShift, base.neighbours);
+  readBasePlanes(sections.base, base, start);
   return base;
 }
 
@@ -124,20 +128,21 @@ export function readPlanes(model: Model, sections: Sections, base: Base): Planes
   return planes;
 }
 
-function readBasePlanes(section: Uint8Array, planes: Base): void {
+/** Labels, classes and base planes of the slots from `start` on. */
+function readBasePlanes(section: Uint8Array, planes: Base, start: number): void {
   const { model } = planes;
   const sets = 5 + model.channels - 3;
   const coder = Decoder.ofSets(section, "base", sets, LABEL_COUNTERS);
-  if (model.parts > 0 && !model.soft) readLabels(coder, planes, sets * SET_SIZE);
+  if (model.parts > 0 && !model.soft) readLabels(coder, planes, sets * SET_SIZE, start);
   const q: Int32Array[] = Array.from({ length: model.channels }, () => new Int32Array(0));
   const starts = groupStarts(model.shDegree);
   const nothing = new Int32Array(model.slots);
   for (const g of BASE_ORDER) {
     if (g === ROTATION) planes.shape = shapeOf(planes.base.slice(3, 6), model.baseUnit.subarray(3, 6));
-    readClasses(coder, planes, g);
+    readClasses(coder, planes, g, start);
     for (let c = starts[g]!; c < starts[g + 1]!; c++) {
       const before = previousChannel(c);
-      q[c] = readBasePlane(coder, planes, c, before < 0 ? nothing : q[before]!);
+      q[c] = readBasePlane(coder, planes, c, before < 0 ? nothing : q[before]!, start);
     }
   }
 }
@@ -151,8 +156,8 @@ function stepsOf(planes: Base, c: number): Int32Array {
   return classes.map((value, i) => value + shifts[i]!);
 }
 
-function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Base, base: number): void {
-  for (let i = 0; i < model.slots; i++) {
+function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Base, base: number, start: number): void {
+  for (let i = start; i < model.slots; i++) {
     const first = i * MOST;
     const count = nb.count[i]!;
     const a = count > 0 ? labels[nb.index[first]!]! : -1;
@@ -177,7 +182,7 @@ function readLabels(coder: Decoder, { model, labels, neighbours: nb }: Base, bas
 /** Features of the class regression stay within this, so that its sum is exact in a double. */
 const FEATURE_LIMIT = 1 << 19;
 
-function readClasses(coder: Decoder, planes: Base, g: number): void {
+function readClasses(coder: Decoder, planes: Base, g: number, start: number): void {
   const { model, neighbours: nb, base } = planes;
   const a = model.regression[g]!;
   const features = [planes.classes[0]!, nb.feature, base[3]!, base[4]!, base[5]!, base[9]!];
@@ -185,7 +190,7 @@ function readClasses(coder: Decoder, planes: Base, g: number): void {
   const out = planes.classes[g]!;
   const position = planes.classes[0]!;
   const k = new Int32Array(model.slots);
-  for (let i = 0; i < model.slots; i++) {
+  for (let i = start; i < model.slots; i++) {
     let pred = a[0]!;
     for (let j = 1; j < a.length; j++) {
       const f = features[j - 1]![i]!;
@@ -207,7 +212,7 @@ function readClasses(coder: Decoder, planes: Base, g: number): void {
   }
 }
 
-function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Array): Int32Array {
+function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Array, start: number): Int32Array {
   const { model, neighbours: nb } = planes;
   const { index, weight, count, total: totals } = nb;
   const predicted = groupOf(c) !== ROTATION;
@@ -215,7 +220,7 @@ function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Ar
   const set = 5 + c - 3;
   const v = planes.base[c]!;
   const q = new Int32Array(model.slots);
-  for (let i = 0; i < model.slots; i++) {
+  for (let i = start; i < model.slots; i++) {
     const step = POWERS[steps[i]!]!;
     const cls = Math.min(15, steps[i]!);
     const first = i * MOST;

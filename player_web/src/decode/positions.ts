@@ -41,16 +41,22 @@ function splitsBefore(axes: readonly number[], a: number): number[] {
   return out;
 }
 
-export function readPositions(section: Uint8Array, n: number, bits: readonly number[], shift: number): Positions {
+/** Fills the positions and classes of the slots from `start` on; the others stand already. */
+export function readPositions(
+  section: Uint8Array,
+  start: number,
+  { x, classes }: Positions,
+  bits: readonly number[],
+  shift: number,
+): void {
   const coder = new Decoder(section, "position", COUNTERS, WEIGHTS);
-  const x: Positions["x"] = [new Int32Array(n), new Int32Array(n), new Int32Array(n)];
-  const classes = new Int32Array(n);
   const axes = splitAxes(bits);
   const used = [0, 1, 2].map((a) => splitsBefore(axes, a));
-  const points = new Points(coder, x, shift);
+  const points = new Points(coder, x, shift, start);
   // boxes, six numbers each: slots lo..hi, splits done, prefix on each axis
   const stack = new Int32Array(6 * (2 * axes.length + 4));
-  stack[1] = n;
+  stack[0] = start;
+  stack[1] = classes.length;
   for (let top = 6; top > 0; ) {
     top -= 6;
     const lo = stack[top]!;
@@ -80,7 +86,6 @@ export function readPositions(section: Uint8Array, n: number, bits: readonly num
     stack[top + 9 + a] = prefix;
     top += 12;
   }
-  return { x, classes };
 }
 
 /** The rest of a single point's position: bits of its box down to edges of its class. */
@@ -95,8 +100,10 @@ class Points {
     private readonly coder: Decoder,
     private readonly x: Axes,
     shift: number,
+    start: number,
   ) {
     this.surface = new Surface(...x, shift);
+    for (let i = 0; i < start; i++) this.surface.add(i);
   }
 
   /** The box's side along axis a: `rem` bits are left, of which the class leaves `s` untold. */

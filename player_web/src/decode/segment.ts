@@ -33,7 +33,7 @@ export async function decodeSegment(
   if (sections.shared && shared === null) throw new BadData("this segment needs the base of another");
   const above = sections.shared ? shared : null;
   const model = readModel(sections.model, above?.model);
-  const base = above ?? readBase(model, sections);
+  const base = above?.model.slots === model.slots ? above : readBase(model, sections, above);
   if (above === null) onbase(base);
   const planes = readPlanes(model, sections, base);
   if (videoPlanes(model).length > 0 && model.slots > 0) {
