@@ -84,7 +84,7 @@ def test_an_encode_takes_soft_parts_where_something_bends() -> None:
         frames = bending()
         settings = EncodeSettings(quality=85, without=without)
         cameras = sensitivity_cameras(frames[0], None, seed=0, size=128, count=6)
-        return encode_gop(GopJob(frames, settings, cameras, cameras[:2]))
+        return encode_gop(GopJob(frames, settings, cameras, cameras[:2], np.arange(SLOTS)))
 
     soft, hard = encode(), encode("soft parts")
     assert describe_segment(soft.payload)["soft"] and not describe_segment(hard.payload)["soft"]
