@@ -3,8 +3,8 @@
 Run from the repository's root: python -m spec.make_segment_vectors. Beside each NAME.seg of ok/ lies NAME.json (CRC-32 of
 every plane as little-endian int32; the first values of some frames) and, where there is video, NAME.luma.zlib (the
 decoded luma of all pictures, back to back), for readers without an H.264 decoder. A segment that shares the base of
-another has that one beside it as NAME.base. bad/kinds.json names the error kinds; bad/version_1.seg was written by
-version 1 and is kept.
+another has that one beside it as NAME.base. bad/kinds.json names the error kinds. What is
+there already is left as it is, whatever today's encoder would write; bad/version_1.seg was written by version 1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,27 @@ def on_base(
     return first.payload, later
 
 
+def soft(
+    n: int, frames: int, degree: int = 0, *, nodes: int = 7, one_place: bool = False
+) -> tuple[bytes, bytes, bytes]:
+    """(a segment with soft parts, one on its base with nodes of its own, one on its base without parts)."""
+    told = make_frames(n, 2 * frames, degree, jitter=0.001)
+    tracks = make_tracks_of(told[:frames], nodes=nodes)
+    assert tracks.motion is not None
+    if one_place:
+        tracks.motion = replace(tracks.motion, centres=np.tile(tracks.motion.centres[:1], (nodes, 1)))
+    steps = sensitive_steps(tracks, 0.2)
+    plain = Tools(video=False)
+    first = encode_tracks(tracks, steps, tools=plain)
+    shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
+    mine = shared_tracks(told[frames:], np.arange(n), shared, {}, use_gauge=True)
+    with_nodes, without = (
+        encode_tracks(one, shared_steps(shared, one, 0.2), shared.planes, plain).payload
+        for one in (mine, replace(mine, motion=None))
+    )
+    return first.payload, with_nodes, without
+
+
 def with_births(
     n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0
 ) -> tuple[bytes, bytes]:
@@ -109,6 +131,9 @@ def good() -> Iterator[tuple[str, bytes]]:
     yield "harmonics", encoded(70, 4, 3)
     yield "degree_2", encoded(40, 3, 2)
     yield "parts", encoded(260, 5, 1, jitter=0.001)
+    yield "soft_parts", soft(260, 5)[0]
+    yield "soft_parts_harmonics", soft(90, 4, 2, nodes=5)[0]
+    yield "soft_parts_at_one_place", soft(120, 4, one_place=True)[0]
     yield "overflow", stray(300, 5)
     video = encoded(300, 5, video=True, moving=False, jitter=0.003)
     yield "video", video
@@ -122,6 +147,9 @@ def good_shared() -> Iterator[tuple[str, bytes, bytes]]:
     yield "shared_one_frame", one, base
     base, (later,) = on_base(260, 5, 5, degree=1, jitter=0.001)
     yield "shared_parts", later, base
+    base, later, without = soft(200, 5)
+    yield "shared_soft_parts", later, base
+    yield "shared_no_parts_on_soft_ones", without, base
     base, (later,) = on_base(300, 3, 4, video=True, moving=False, jitter=0.003)
     yield "shared_video", later, base
     base, (later,) = on_base(60, 1, 3, degree=3)
@@ -142,6 +170,13 @@ def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -
 
 def set_model(name: str, value: object) -> Callable[[Model, dict[str, bytes]], None]:
     return lambda model, _: setattr(model, name, value)
+
+
+def hard_parts(count: int) -> Callable[[Model, dict[str, bytes]], None]:
+    def change(model: Model, _: dict[str, bytes]) -> None:
+        model.soft, model.parts = False, count
+
+    return change
 
 
 def cut(name: str) -> Callable[[Model, dict[str, bytes]], None]:
@@ -189,6 +224,11 @@ def bad() -> Iterator[tuple[str, str, bytes]]:
     yield "gain_zero", "bad", changed(video, set_model("gain", 0))
     yield "pictures_miscounted", "bad", changed(video, one_picture_more)
     yield "layout_repeats", "bad", with_layout(video, np.zeros(300, np.int64))
+    soft_parts, _, _ = soft(90, 4)
+    yield "soft_parts_too_few", "bad", changed(soft_parts, set_model("parts", 4))
+    yield "soft_parts_cut_side", "truncated", changed(soft_parts, cut("side"))
+    yield "soft_parts_far_away", "bad", changed(soft_parts, set_model("place_shift", 20))
+    yield "too_many_parts", "bad", changed(soft_parts, hard_parts(65))
     yield "version_1", "unsupported", (FOLDER / "bad" / "version_1.seg").read_bytes()
     _, (later,) = on_base(60, 4, 4, jitter=0.01)
     yield "shared_without_a_base", "bad", later
@@ -202,6 +242,8 @@ def bad_shared() -> Iterator[tuple[str, str, bytes, bytes]]:
     yield "base_with_a_shared_base", "bad", later, later
     yield "base_cut_short", "truncated", later, changed(base, cut("base"))
     yield "base_with_other_parts", "bad", *with_parts(base, later)
+    base_of_soft, on_soft, _ = soft(90, 4)
+    yield "hard_parts_on_soft_ones", "bad", changed(on_soft, hard_parts(7)), base_of_soft
     yield "shared_cut_coefficient", "truncated", changed(later, cut("coefficient")), base
     yield "shared_too_many_coefficients", "bad", changed(later, one_basis_too_long), base
     base, later = with_births(150, 4, lost=20, jitter=0.003)
@@ -245,6 +287,8 @@ def luma_of(payload: bytes) -> bytes | None:
 
 
 def write_good(name: str, payload: bytes, base: bytes | None = None) -> None:
+    if (FOLDER / "ok" / f"{name}.seg").exists():
+        return
     gop = decode_segment(payload, base=None if base is None else decode_base(base))
     planes = {k: f"{zlib.crc32(v.astype('<i4').tobytes()):08x}" for k, v in gop.planes.named().items()}
     values = {}
@@ -280,6 +324,8 @@ def write_bad() -> None:
     for name, kind, payload, base in [*alone, *bad_shared()]:
         check_bad(name, kind, payload, base)
         kinds[name] = kind
+        if (FOLDER / "bad" / f"{name}.seg").exists():
+            continue
         (FOLDER / "bad" / f"{name}.seg").write_bytes(payload)
         if base is not None:
             (FOLDER / "bad" / f"{name}.base").write_bytes(base)

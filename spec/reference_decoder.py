@@ -101,6 +101,8 @@ class Model:
     classes: list[tuple[int, list[int]]] = field(default_factory=list)
     coef_unit: list[float] = field(default_factory=list)
     P: int = 0
+    soft: bool = False
+    place_shift: int = 0
     part_unit: list[float] = field(default_factory=lambda: [0.0, 0.0])
     basis: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)] * 6)
     mode: list[list[int]] = field(default_factory=list)
@@ -157,15 +159,21 @@ def read_own(f: Fields, m: Model) -> None:
 
 def adopt(m: Model, base: Model) -> None:
     """The own fields of the base segment become those of the segment that shares its base."""
-    check(m.N >= base.N and m.K == base.K and m.P in (0, base.P), "segment does not fit the base it shares")
+    fits = m.soft or m.P in (0, 0 if base.soft else base.P)
+    check(m.N >= base.N and m.K == base.K and fits, "segment does not fit the base it shares")
     m.bits, m.cell_shift, m.origin = base.bits, base.cell_shift, base.origin
     m.base_unit, m.classes = base.base_unit, base.classes
 
 
 def read_temporal(f: Fields, m: Model) -> None:
-    m.coef_unit, m.P = f.f32(m.C), f.u8(0, 64)
+    m.coef_unit = f.f32(m.C)
+    told = f.u8()
+    m.soft, m.P = told >= 128, told % 128
+    check(m.P >= 5 if m.soft else m.P <= 64, "P")
     if m.P:
         m.part_unit = f.f32(2)
+    if m.soft:
+        m.place_shift = f.u8(0, 20)
     m.basis = [(f.u8(0, 2), f.u8(0, m.T if m.shared else m.T - 1)) for _ in range(6)]
     check(all((kind == 0) == (count == 0) for kind, count in m.basis), "basis")
     m.mode = [[f.u8(0, 2) for _ in range(m.basis[group_of(c)][1])] for c in range(m.C)]
@@ -660,7 +668,7 @@ def decode_base_plane(
 def decode_base(data: bytes, m: Model, planes: Planes, given: Planes) -> None:
     d = RangeDecoder(data)
     residuals: dict[int, list[int]] = {}
-    if m.P > 0:
+    if m.P > 0 and not m.soft:
         planes.part[:] = decode_labels(d, m, planes.near, given.part)
     for g in (1, 3, 2, 4, 5):
         planes.classes[g] = decode_classes(d, m, planes, g, given)
@@ -675,6 +683,8 @@ def decode_base(data: bytes, m: Model, planes: Planes, given: Planes) -> None:
 class Side:
     bases: list[np.ndarray]  # by group: (K_g, T)
     moves: np.ndarray  # (T, P, 3, 4): M | b
+    nodes: list[list[int]] = field(default_factory=list)  # soft parts: lattice places
+    motion: list[list[list[int]]] = field(default_factory=list)  # soft parts: q by node, entry, k
 
 
 def dct(frames: int) -> np.ndarray:
@@ -683,12 +693,17 @@ def dct(frames: int) -> np.ndarray:
 
 
 def decode_side(data: bytes, m: Model) -> Side:
-    d, sets, table = RangeDecoder(data), [ValueSet() for _ in range(4)], dct(m.T)
+    d, sets, table = RangeDecoder(data), [ValueSet() for _ in range(5)], dct(m.T)
     first = 0 if m.shared else 1
     bases = [table[first : first + count] for _, count in m.basis]
     for g, (kind, count) in enumerate(m.basis):
         if kind == 2:
             bases[g] = np.array([[sets[0].number(d) / 512 for _ in range(m.T)] for _ in range(count)])
+    if m.soft:
+        nodes = decode_nodes(d, sets[4], m)
+        near = [nearest_earlier(nodes, p) for p in range(m.P)]
+        motion = decode_motion(d, sets, m, near)
+        return Side(bases, affine_of(node_series(m, nodes, near, motion) @ table), nodes, motion)
     moves = np.zeros((m.T, m.P, 12))
     for p in range(m.P):
         for e in range(12):
@@ -696,9 +711,75 @@ def decode_side(data: bytes, m: Model) -> Side:
             check(n <= m.T, "part coefficients")
             for k in range(n):
                 moves[:, p, e] += sets[1 + which].number(d) * m.part_unit[which] * table[k]
-    affine = moves.reshape(m.T, m.P, 3, 4)
+    return Side(bases, affine_of(np.moveaxis(moves, 0, -1)))
+
+
+def affine_of(entries: np.ndarray) -> np.ndarray:
+    """(P, 12, T) entries -> (T, P, 3, 4)."""
+    affine = np.moveaxis(entries, -1, 0).reshape(entries.shape[2], len(entries), 3, 4).copy()
     affine[..., :3] += np.eye(3)
-    return Side(bases, affine)
+    return affine
+
+
+def decode_nodes(d: RangeDecoder, numbers: ValueSet, m: Model) -> list[list[int]]:
+    nodes, place = [], [0, 0, 0]
+    for _ in range(m.P):
+        place = [v + numbers.number(d) for v in place]
+        check(all(abs(v) << m.place_shift <= 1 << 21 for v in place), "node is out of range")
+        nodes.append([v << m.place_shift for v in place])
+    return nodes
+
+
+def squared(a: list[int], b: list[int]) -> int:
+    return sum((v - w) ** 2 for v, w in zip(a, b, strict=True))
+
+
+def nearest_earlier(nodes: list[list[int]], p: int) -> int:
+    """-1 for the first."""
+    return min(range(p), key=lambda j: (squared(nodes[p], nodes[j]), j), default=-1)
+
+
+def decode_motion(d: RangeDecoder, sets: list[ValueSet], m: Model, near: list[int]) -> list[list[list[int]]]:
+    q = [[[0] * m.T for _ in range(12)] for _ in range(m.P)]
+    count = [[0] * 12 for _ in range(m.P)]
+    nothing = [0] * m.T
+    for p in range(m.P):
+        for e in range(12):
+            before = max((b for b in range(e) if (b % 4 == 3) == (e % 4 == 3)), default=None)
+            n1 = 0 if before is None else min(63, count[p][before])
+            n3 = 0 if p == 0 else min(63, count[near[p]][e])
+            n = count[p][e] = sets[3].value(d, (n1, n3, n1 + n3, e), signed=False)
+            check(n <= m.T, "part coefficients")
+            row2 = nothing if before is None else q[p][before]
+            row3 = nothing if p == 0 else q[near[p]][e]
+            for k in range(n):
+                o1, o2, o3 = abs(q[p][e][k - 1]) if k else 0, abs(row2[k]), abs(row3[k])
+                contexts = (
+                    8 * half_octaves(o1 + o2) + min(7, k),
+                    half_octaves(o1 + o2 + o3) + 16 * min(7, k),
+                    8 * half_octaves(o2) + min(7, n - 1 - k),
+                    8 * half_octaves(o3) + min(7, o1),
+                )
+                q[p][e][k] = sets[2 if e % 4 == 3 else 1].value(d, contexts, nonzero=k == n - 1)
+    return q
+
+
+def node_series(
+    m: Model, nodes: list[list[int]], near: list[int], motion: list[list[list[int]]]
+) -> np.ndarray:
+    """(K, 12, T) DCT coefficients."""
+    out = np.zeros((m.P, 12, m.T))
+    for p in range(m.P):
+        for e in range(12):
+            out[p, e] = np.array(motion[p][e], float) * m.part_unit[int(e % 4 == 3)]
+            if p:
+                out[p, e] += out[near[p], e]
+        if p:
+            for b in range(3):
+                arm = (nodes[p][b] - nodes[near[p]][b]) * m.base_unit[b]
+                for row in range(3):
+                    out[p, 4 * row + 3] += out[near[p], 4 * row + b] * arm
+    return out
 
 
 # 5.8 COEFFICIENT
@@ -890,6 +971,15 @@ def turn_of(m: np.ndarray) -> tuple[np.ndarray, float]:
     return to_quaternion(r), math.log(det)
 
 
+def shares(x: list[int], nodes: list[list[int]]) -> tuple[list[int], list[float]]:
+    """The four nearest nodes of a slot and their weights."""
+    order = sorted(range(len(nodes)), key=lambda k: (squared(x, nodes[k]), k))[:5]
+    d = [squared(x, nodes[k]) for k in order]
+    w = [(1 - d[j] / d[4]) ** 2 if d[4] else 0.0 for j in range(4)]
+    total = sum(w)
+    return order[:4], [v / total for v in w] if total > 0 else [1.0, 0.0, 0.0, 0.0]
+
+
 TO_RGB = np.array(
     [
         [1 / math.sqrt(3), 1 / math.sqrt(2), 1 / math.sqrt(6)],
@@ -908,7 +998,12 @@ class Segment:
     side: Side | None
 
     def planes(self) -> dict[str, np.ndarray]:
-        return self.ints.named() | ({"part": np.array(self.ints.part)} if self.model.P else {})
+        if self.model.soft and self.side:
+            nodes = np.array(self.side.nodes)
+            told = {f"node{a}": nodes[:, a] for a in range(3)} | {"motion": np.array(self.side.motion)}
+        else:
+            told = {"part": np.array(self.ints.part)} if self.model.P else {}
+        return self.ints.named() | told
 
     def _amounts(self, t: int) -> np.ndarray:
         """a_c(t): (C, N)."""
@@ -944,9 +1039,11 @@ class Segment:
             * np.array(m.base_unit)[:, None]
         )
         world = np.array(m.origin) + np.array(self.ints.x) * np.array(m.base_unit[:3])
-        means, logs = world + a[:3].T, (base + a)[3:6].T
+        means, logs = world if m.soft else world + a[:3].T, (base + a)[3:6].T
         quats = multiply(self._base_quaternions(), swing_twist(a[6:9].T, twist_axes(m, self.ints)))
-        if m.P:
+        if m.soft:
+            means, quats = self._blend(t, means, a[:3].T, quats)
+        elif m.P:
             means, logs, quats = self._move(t, means, logs, quats)
         logit = np.clip((base + a)[9], -30, 30)
         colours = (base + a)[10:].T.reshape(m.N, m.K, 3) @ TO_RGB.T
@@ -954,6 +1051,24 @@ class Segment:
         out = {"means": means, "quats": quats, "scales": np.exp(np.clip(logs, -30, 20))}
         out |= {"opacities": 1 / (1 + np.exp(-logit)), "sh": colours}
         return {name: v.astype(np.float32) for name, v in out.items()}
+
+    def _blend(
+        self, t: int, x: np.ndarray, a: np.ndarray, quats: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        m, moves, nodes = self.model, self.side.moves[t], self.side.nodes  # type: ignore[union-attr]
+        places = np.array(m.origin) + np.array(nodes) * np.array(m.base_unit[:3])
+        node_turns = [turn_of(move[:, :3])[0] for move in moves]
+        means, turns = np.zeros_like(x), np.zeros((m.N, 4))
+        for i in range(m.N):
+            near, w = shares(self.ints.x[i], nodes)
+            for k, share in zip(near, w, strict=True):
+                means[i] += share * (places[k] + moves[k, :, :3] @ (x[i] - places[k]) + moves[k, :, 3])
+                alike = np.dot(node_turns[near[0]], node_turns[k]) >= 0
+                turns[i] += (share if alike else -share) * node_turns[k]
+        turns /= np.linalg.norm(turns, axis=1, keepdims=True)
+        pure = np.concatenate([np.zeros((m.N, 1)), a], axis=1)
+        turned = multiply(multiply(turns, pure), turns * [1, -1, -1, -1])
+        return means + turned[:, 1:], multiply(turns, quats)
 
     def _move(self, t: int, means: np.ndarray, logs: np.ndarray, quats: np.ndarray) -> tuple[np.ndarray, ...]:
         m, means, logs, quats = self.model, means.copy(), logs.copy(), quats.copy()

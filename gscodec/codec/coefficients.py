@@ -8,7 +8,7 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
-from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
+from gscodec.codec.decoder import base_quaternions, part_motion
 from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
 from gscodec.codec.model.channels import (
@@ -20,7 +20,6 @@ from gscodec.codec.model.channels import (
     channel_groups,
     channels_of,
 )
-from gscodec.codec.model.parts import canonical_tracks
 from gscodec.codec.model.quantise import quantise_coefficients
 from gscodec.codec.segment import BASIS_DCT, BASIS_NONE, MODE_CODED, MODE_VIDEO, MODE_ZERO
 from gscodec.codec.writing import Writer, canonical_quats, refinement
@@ -109,17 +108,16 @@ def _series(w: Writer, g: int) -> np.ndarray:
     """(channels, N, T): what is left of group g's tracks beside the decoded base and parts."""
     m, planes, t = w.model, w.planes, w.tracks
     base = planes.base * m.base_unit.astype(np.float64)[:, None]
-    motion = part_motion(planes.part_series, t.frames) if m.parts else None
+    motion = part_motion(planes)
     if g == POSITION:
         world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
         if motion is None:
             return np.transpose(t.means - world, (2, 1, 0))
-        still = canonical_tracks(t.means, planes.labels, part_centres(planes), motion[0])
-        return np.transpose(still - world, (2, 1, 0))
+        return np.transpose(motion.still(t.means, world) - world, (2, 1, 0))
     if g == SCALE:
         logs = t.logs - base[3:6].T
         if motion is not None:
-            logs = logs - motion[2][:, planes.labels][..., None] / 3.0
+            logs = logs - motion.growth()[..., None]
         return np.transpose(logs, (2, 1, 0))
     if g == ROTATION:
         inverse = rotation.conjugate(base_quaternions(planes))

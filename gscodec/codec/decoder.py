@@ -9,6 +9,7 @@ from gscodec.base.jit import njit
 from gscodec.base.limits import Budget
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import channel_groups
+from gscodec.codec.model.motion import Motion, hard_motion, soft_motion
 from gscodec.codec.model.rebuild import rebuild_frame
 from gscodec.codec.planes import Planes, dct, read_base, read_planes
 from gscodec.codec.segment import MODE_CODED, Model, split_segment
@@ -53,12 +54,36 @@ def part_centres(planes: Planes) -> np.ndarray:
     return m.origin.astype(np.float64) + (sums // count[:, None]) * m.base_unit[:3].astype(np.float64)
 
 
-def part_motion(series: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """From DCT coefficients (P, 12, T): moves (T, P, 3, 4) = M | b, turns (T, P, 4), ln det (T, P)."""
+def node_centres(planes: Planes) -> np.ndarray:
+    """(K, 3) float64 world: the places of soft parts' nodes."""
+    m = planes.model
+    return m.origin.astype(np.float64) + planes.places * m.base_unit[:3].astype(np.float64)
+
+
+def series_moves(series: np.ndarray, frames: int) -> np.ndarray:
+    """(T, P, 3, 4) M | b of DCT coefficients (P, 12, T)."""
     moves = np.einsum("pet,tf->fpe", series, dct(frames)).reshape(frames, -1, 3, 4)
     moves[..., :3] += np.eye(3)
-    factors, log_dets = rotation.polar(moves[..., :3])
-    return moves, rotation.from_matrix(factors), log_dets
+    return np.asarray(moves)
+
+
+def part_motion(planes: Planes) -> Motion | None:
+    """The decoded motion of the parts, where there are any."""
+    m = planes.model
+    if m.parts == 0 or m.slots == 0:
+        return None
+    moves = series_moves(planes.part_series, m.frames)
+    if m.soft:
+        return soft_motion(
+            planes.x.astype(np.float64), planes.places.astype(np.float64), node_centres(planes), moves
+        )
+    return hard_motion(planes.labels, part_centres(planes), moves)
+
+
+def _stillness(frames: int, slots: int) -> Motion:
+    """The motion of no parts."""
+    nothing = np.zeros((0, 3)), np.zeros((frames, 0, 3, 4))
+    return Motion(*nothing, np.zeros((slots, 0), np.int64), np.zeros((slots, 0)), soft=False)
 
 
 class Gop:
@@ -71,23 +96,18 @@ class Gop:
         self.base = planes.base * m.base_unit.astype(np.float64)[:, None]
         self.axes = planes.twist_axes()
         self.quats = base_quaternions(planes) if m.slots else np.zeros((0, 4))
-        if m.parts and m.slots:
-            self.motion = part_motion(planes.part_series, m.frames)
-            self.centres = part_centres(planes)
-        else:
-            self.motion = (np.zeros((m.frames, 1, 3, 4)), np.zeros((m.frames, 1, 4)), np.zeros((m.frames, 1)))
-            self.centres = np.zeros((1, 3))
+        self.motion = part_motion(planes) or _stillness(m.frames, m.slots)
         self.coefs, self.weights, self.channel = _stack_planes(planes)
 
     def frame(self, i: int) -> Splats:
         """Frame i of the group."""
         m = self.planes.model
         k = (m.sh_degree + 1) ** 2
-        out = [np.empty(shape, np.float32) for shape in self._shapes(k)]
+        out, motion = [np.empty(shape, np.float32) for shape in self._shapes(k)], self.motion
         rebuild_frame(
             self.coefs, self.weights[:, i].copy(), self.channel, self.base, self.world, self.quats, self.axes,
-            self.planes.labels, m.parts > 0, self.motion[0][i], self.centres, self.motion[1][i], self.motion[2][i],
-            *out,
+            motion.near, motion.weights, motion.soft, motion.centres, motion.moves[i], motion.of_parts[0][i],
+            motion.of_parts[1][i], *out,
         )  # fmt: skip
         return Splats(means=out[0], quats=out[1], scales=out[2], opacities=out[3], sh=out[4])
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gscodec.base.threads import in_threads
 from gscodec.codec.coefficients import quantise_coefficient_planes
-from gscodec.codec.decoder import base_quaternions, part_centres, part_motion
+from gscodec.codec.decoder import base_quaternions, node_centres, part_centres, part_motion, series_moves
 from gscodec.codec.entropy.neighbours import cell_shift_for, find_neighbours
 from gscodec.codec.entropy.positions import partition_keys, split_axes
 from gscodec.codec.model import rotation
@@ -21,12 +21,23 @@ from gscodec.codec.model.channels import (
     SCALE,
     channels_of,
 )
+from gscodec.codec.model.motion import Motion
+from gscodec.codec.model.nodes import rest_places
 from gscodec.codec.model.quantise import decoded_positions, quantise_base
 from gscodec.codec.model.relative import relative_rotations
 from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
-from gscodec.codec.planes import FEATURE_LIMIT, Planes, dct, predicted_classes
+from gscodec.codec.planes import (
+    FEATURE_LIMIT,
+    Planes,
+    carried,
+    dct,
+    nearest_earlier,
+    part_units,
+    predicted_classes,
+)
 from gscodec.codec.sections import write_segment
+from gscodec.codec.segment import Model
 from gscodec.codec.writing import EncodedGop, Quantised, Tools, Writer, canonical_quats, refinement
 
 __all__ = ["EncodedGop", "Quantised", "Tools", "encode_tracks", "quantise_tracks", "write_segment"]
@@ -35,6 +46,12 @@ CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene 
 PART_STEP = (
     0.125  # of the motion of parts, against the median step of their slots: its error is all slots' alike
 )
+
+
+NODE_COARSER = 1.5  # linear coefficients of nodes, which few slots feel fully
+PLACE_GRID = 64  # places of nodes along the longest edge of the slots' box
+MEAN_ROUNDS = 6  # of the mean rotation, at most
+MEAN_MISS = 0.1  # of a step, that is as good as none
 
 
 def encode_tracks(
@@ -51,9 +68,13 @@ def quantise_tracks(
     """All of `encode_tracks` but the entropy coder: enough to see the picture that a decoder will make."""
     w = Writer(tracks, steps, tools or Tools(), base)
     if tracks.slots:
+        if base is None:
+            _choose_lattice(w)
+        if w.model.soft:
+            _fit_nodes(w)
         if w.planes.inherited < tracks.slots:
             _place(w)
-        if w.model.parts:
+        if w.model.parts and not w.model.soft:
             _fit_parts(w)
         if w.planes.inherited < tracks.slots:
             _quantise_base(w)
@@ -66,10 +87,10 @@ def quantise_tracks(
 
 
 def _place(w: Writer) -> None:
-    """Lattice, order of slots, positions and position classes, of what is not inherited. Re-orders the tracks."""
+    """Order of slots, positions and position classes, of what is not inherited. Re-orders the tracks."""
     m, planes, start = w.model, w.planes, w.planes.inherited
     if start == 0:
-        _choose_lattice(w)
+        _fit_box(w)
     bits = np.array(m.bits, np.int64)
     ref = w.tracks.reference[start:] - m.origin.astype(np.float64)
     # What is born outside of the box stands at its wall: its mean takes it from there.
@@ -78,7 +99,7 @@ def _place(w: Writer) -> None:
     order = np.argsort(keys, kind="stable")
     w.rows[start:] = start + order
     w.tracks, w.steps = w.tracks.take(w.rows), replace(w.steps, wanted=w.steps.wanted[:, w.rows])
-    planes.classes[POSITION, start:] = np.clip(np.round(w.steps.wanted[POSITION, start:]), 0, 15)
+    planes.classes[POSITION] = _position_classes(w)
     w.residuals.keys = keys[order]
     if start == 0:
         m.cell_shift = cell_shift_for(x[order])
@@ -86,18 +107,30 @@ def _place(w: Writer) -> None:
         w.residuals.keys, split_axes(bits), bits, planes.classes[POSITION, start:], x[order]
     )
     planes.neighbours = find_neighbours(planes.x, m.cell_shift, planes.neighbours)
-    if w.tracks.labels is not None:
-        planes.labels[start:] = w.tracks.labels[start:]
+    if w.tracks.motion is not None and not m.soft:
+        planes.labels[start:] = w.tracks.motion.near[start:, 0]
+
+
+def _position_classes(w: Writer) -> np.ndarray:
+    """(N,) those inherited, and those wanted."""
+    out, start = w.planes.classes[POSITION].copy(), w.planes.inherited
+    out[start:] = np.clip(np.round(w.steps.wanted[POSITION, start:]), 0, MAX_CLASS)
+    return out
 
 
 def _choose_lattice(w: Writer) -> None:
+    """Origin and unit."""
     m, ref = w.model, w.tracks.reference
     low = ref.min(axis=0)
     m.origin = low.astype(np.float32)
     size = ref.max(axis=0) - low
-    unit = max(np.float32(w.steps.base_unit[0]), np.float32(size.max() / (2**20 - 2)))
-    m.base_unit[:3] = unit
-    top = np.round((ref.max(axis=0) - m.origin.astype(np.float64)) / float(unit))
+    m.base_unit[:3] = max(np.float32(w.steps.base_unit[0]), np.float32(size.max() / (2**20 - 2)))
+
+
+def _fit_box(w: Writer) -> None:
+    """Bits of the lattice."""
+    m, ref = w.model, w.tracks.reference
+    top = np.round((ref.max(axis=0) - m.origin.astype(np.float64)) / float(m.base_unit[0]))
     bits = [int(v).bit_length() for v in np.maximum(top, 0)]
     m.bits = (bits[0], bits[1], bits[2])
 
@@ -107,16 +140,59 @@ def _fit_parts(w: Writer) -> None:
     m, planes = w.model, w.planes
     world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
     centres = part_centres(planes)
-    series = w.tracks.moves.copy()
-    shift = centres - w.tracks.centres
+    assert w.tracks.motion is not None
+    series = _series_about(w.tracks.motion, centres)
+    units = _part_units(m, planes.classes[POSITION], world - centres[planes.labels])
+    planes.part_series = np.round(series / units) * units
+
+
+def _series_about(motion: Motion, centres: np.ndarray) -> np.ndarray:
+    """(P, 12, T) DCT coefficients of the motion, told about centres (P, 3)."""
+    frames, parts = motion.moves.shape[:2]
+    series, shift = motion.moves.copy(), centres - motion.centres
     series[..., 3] += np.einsum("tpab,pb->tpa", series[..., :3], shift) - shift
     series[..., :3] -= np.eye(3)
-    series = np.einsum("fpe,tf->pet", series.reshape(m.frames, m.parts, 12), dct(m.frames))
-    spread = np.sqrt(np.mean((world - centres[planes.labels]) ** 2) * 3) + 1e-9
-    step = float(np.median(m.coef_unit[0] * 2.0 ** planes.classes[POSITION]))
-    m.part_unit = (float(np.float32(PART_STEP * step / spread)), float(np.float32(PART_STEP * step)))
-    units = np.array([m.part_unit[1 if e % 4 == 3 else 0] for e in range(12)])
-    planes.part_series = np.round(series / units[:, None]) * units[:, None]
+    return np.asarray(np.einsum("fpe,tf->pet", series.reshape(frames, parts, 12), dct(frames)))
+
+
+def _part_units(m: Model, classes: np.ndarray, arms: np.ndarray, coarser: float = 1.0) -> np.ndarray:
+    """(12, 1) units of the entries of parts, which MODEL gets: for position classes (N,), arms (N, 3) from their centres."""
+    spread = np.sqrt(np.mean(arms**2) * 3) + 1e-9
+    step = float(np.median(m.coef_unit[0] * 2.0**classes))
+    m.part_unit = (
+        float(np.float32(coarser * PART_STEP * step / spread)),
+        float(np.float32(PART_STEP * step)),
+    )
+    return part_units(m)
+
+
+def _fit_nodes(w: Writer) -> None:
+    """Places of the nodes, their quantised motion, each told from the nearest earlier one's, and where slots rest."""
+    m, planes, motion = w.model, w.planes, w.tracks.motion
+    assert motion is not None
+    unit, origin = m.base_unit[:3].astype(np.float64), m.origin.astype(np.float64)
+    m.place_shift = int(
+        max(0, np.round(np.log2(np.ptp(w.tracks.reference, axis=0).max() / unit[0] / PLACE_GRID)))
+    )
+    planes.places = (
+        np.round((motion.centres - origin) / unit / 2**m.place_shift).astype(np.int64) << m.place_shift
+    )
+    centres = node_centres(planes)
+    series = _series_about(motion, centres)
+    classes, start = _position_classes(w), planes.inherited
+    units = _part_units(m, classes, w.tracks.reference - motion.centres[motion.near[:, 0]], NODE_COARSER)
+    planes.part_series, planes.node_steps = np.zeros_like(series), np.zeros(series.shape, np.int64)
+    for k, near in enumerate(nearest_earlier(planes.places)):
+        told = carried(planes, near, k) if k else np.zeros_like(series[0])
+        planes.node_steps[k] = np.round((series[k] - told) / units)
+        planes.part_series[k] = told + planes.node_steps[k] * units
+    decoded = replace(motion, centres=centres, moves=series_moves(planes.part_series, m.frames))
+    rest = w.tracks.reference.copy()
+    if start < m.slots:
+        rest[start:] = rest_places(
+            w.tracks.means[:, start:], rest[start:], decoded, unit[0] * 2.0 ** classes[start:]
+        )
+    w.tracks = replace(w.tracks, reference=rest)
 
 
 def _fit_classes(w: Writer, g: int) -> np.ndarray:
@@ -142,8 +218,9 @@ def _base_targets(w: Writer, g: int) -> np.ndarray:
     if g == SCALE:
         logs = t.logs.mean(axis=0)
         if w.model.parts:
-            log_dets = part_motion(w.planes.part_series, t.frames)[2]
-            logs = logs - log_dets.mean(axis=0)[w.planes.labels][:, None] / 3.0
+            motion = part_motion(w.planes)
+            assert motion is not None
+            logs = logs - motion.growth().mean(axis=0)[:, None]
         return logs.T
     if g == OPACITY:
         return t.logits.mean(axis=0)[None]
@@ -195,12 +272,27 @@ def _quantise_rotations(w: Writer) -> None:
     m = w.model
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
+    axes = w.planes.twist_axes()
+    _centre_rotations(mean[start:], canonical[:, start:], axes[start:], steps[:, start:])
     nearest = w.nb.slots[:, 0].astype(np.int64)
     q, decoded = w.residuals.base[6:9], np.zeros((m.slots, 4))
     if start:
         decoded[:] = base_quaternions(planes)
-    relative_rotations(nearest, mean, planes.twist_axes(), steps, start, q, flips, decoded)
+    relative_rotations(nearest, mean, axes, steps, start, q, flips, decoded)
     for c in (6, 7, 8):
         planes.base[c, start:] = (q[c - 6] << planes.step_classes(c, ROTATION))[start:]
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
+
+
+def _centre_rotations(mean: np.ndarray, quats: np.ndarray, axes: np.ndarray, steps: np.ndarray) -> None:
+    """Turn mean rotations (N, 4) to where the rotation vectors from them to quats (T, N, 4) have no mean.
+
+    The base stands for that mean: what is left of it is lost. axes (N,) of the twist, steps (3, N).
+    """
+    rows = np.arange(len(mean))
+    for _ in range(MEAN_ROUNDS):
+        away = rotation.multiply(rotation.conjugate(mean[rows])[None], quats[:, rows])
+        left = rotation.swing_twist_log(away, axes[rows]).mean(axis=0)
+        mean[rows] = rotation.multiply(mean[rows], rotation.swing_twist(left, axes[rows]))
+        rows = rows[(np.abs(left) > MEAN_MISS * steps[:, rows].T).any(axis=1)]

@@ -14,6 +14,7 @@ from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import Gop
 from gscodec.codec.encoder import EncodedGop, Quantised, Tools, quantise_tracks, write_segment
 from gscodec.codec.model.channels import channel_count
+from gscodec.codec.model.nodes import node_count
 from gscodec.codec.model.steps import Steps, flat_steps, sensitive_steps
 from gscodec.codec.model.tracks import Tracks, make_tracks
 from gscodec.codec.planes import Planes
@@ -170,12 +171,13 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     lam = job.lam or _first_lambda(job, mid)
     steps = lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30))
 
-    def tracks_of(use_parts: bool) -> Tracks:
+    def tracks_of(use_parts: bool, nodes: int = 0) -> Tracks:
         with clock.stage("tracks"):
             return make_tracks(
                 job.frames,
                 sens,
                 use_parts=use_parts,
+                nodes=nodes,
                 use_gauge="gauge" not in job.settings.without,
                 steps=steps,
             )
@@ -186,12 +188,7 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
     tracks = tracks_of("parts" not in job.settings.without)
     tried = None
     if tracks.parts and effort.compare_parts:
-        plain = tracks_of(False)
-        both = [_try(job, (one, make_steps(one, lam), None), check, clock) for one in (tracks, plain)]
-        with clock.stage("coding"):
-            scores = in_threads(_score, both)
-        better = int(scores[1] < scores[0])
-        tracks, tried = (tracks, plain)[better], both[better]
+        tracks, tried = _compare_parts(job, tracks, tracks_of, lam, check, clock)
     encoded, lam, psnr = _search(
         job, effort, lambda at: (tracks, make_steps(tracks, at), None), lam, check, clock, tried
     )
@@ -205,6 +202,33 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
         None if effort.sensitivity_every_gop else mid, shared,
     )  # fmt: skip
+
+
+def _compare_parts(
+    job: GopJob, hard: Tracks, tracks_of: Callable[..., Tracks], lam: float, check: _Check, clock: _Clock
+) -> tuple[Tracks, _Try]:
+    """The cheapest of hard parts, none and, where hard ones are cheaper than none, soft ones; by real bytes."""
+    make_steps = _steps_of(job)
+
+    def tries(*some: Tracks) -> list[_Try]:
+        return [_try(job, (one, make_steps(one, lam), None), check, clock) for one in some]
+
+    def scores(some: list[_Try]) -> list[float]:
+        with clock.stage("coding"):
+            return in_threads(_score, some)
+
+    plain = tracks_of(False)
+    both = tries(hard, plain)
+    of_hard, of_none = scores(both)
+    if of_none < of_hard:
+        return plain, both[1]
+    nodes = 0 if "soft parts" in job.settings.without else node_count(hard.slots)
+    if nodes:
+        soft = tracks_of(True, nodes)
+        third = tries(soft)
+        if scores(third)[0] < of_hard:
+            return soft, third[0]
+    return hard, both[0]
 
 
 def _steps_of(job: GopJob) -> Callable[[Tracks, float], Steps]:

@@ -12,7 +12,7 @@ BASES = ("none", "dct", "explicit")
 
 
 def describe_segment(payload: bytes) -> dict[str, Any]:
-    """Frames, slots, parts, bases, planes and, where there is video, H.264 profile, level and atlas."""
+    """Frames, slots, parts and whether they are soft, bases, planes and, where there is video, H.264 profile, level and atlas."""
     sections, _, shared = split_segment(payload)
     model = Model.read(sections["model"], shared=shared)
     modes = [mode for row in model.mode for mode in row]
@@ -20,6 +20,7 @@ def describe_segment(payload: bytes) -> dict[str, Any]:
         "frames": model.frames,
         "slots": model.slots,
         "parts": model.parts,
+        "soft": model.soft,
         "bases": [f"{BASES[k]}:{n}" for k, n in zip(model.basis_kind, model.basis_count, strict=True)],
         "coded_planes": modes.count(MODE_CODED),
         "video_planes": modes.count(MODE_VIDEO),

@@ -17,6 +17,7 @@ from gscodec.codec.entropy.planes import (
     code_classes,
     code_coefficients,
     code_labels,
+    code_motion,
     code_numbers,
     code_overflow,
     label_base,
@@ -47,8 +48,10 @@ __all__ = [
     "side_coder",
 ]
 
-SIDE_SETS = 4
-SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT = range(4)
+SIDE_SETS = 5
+SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT, SIDE_PLACE = range(5)
+MOTION_SETS = (SIDE_COUNT, SIDE_LINEAR, SIDE_TRANSLATION)
+MAX_PLACE = 1 << 21  # of a node: keeps squared distances exact
 FEATURE_LIMIT = 1 << 19  # keeps the regression's sum below 2^53
 BASIS_SCALE = 512  # explicit bases travel as integers of 1/512
 
@@ -61,11 +64,15 @@ class Planes:
     x: np.ndarray  # (N, 3) int64 lattice positions
     classes: np.ndarray  # (6, N) int64
     base: np.ndarray  # (C, N) int64; rows 0..2 unused (zero)
-    labels: np.ndarray  # (N,) int64 part of each slot
+    labels: np.ndarray  # (N,) int64 hard part of each slot
+    places: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int64))  # (K, 3) lattice, of nodes
     bases: list[np.ndarray] = field(default_factory=list)  # by group, (K_g, T) float64
     part_series: np.ndarray = field(
         default_factory=lambda: np.zeros((0, 12, 0))
     )  # (P, 12, T) float64 coefficients
+    node_steps: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 12, 0), np.int64)
+    )  # (K, 12, T) residuals
     coded: list[np.ndarray] = field(default_factory=list)  # by channel, (N, m) int64 of mode 1
     video: np.ndarray = field(
         default_factory=lambda: np.zeros((0, 0), np.int64)
@@ -93,8 +100,10 @@ class Planes:
         out = {f"X{a}": self.x[:, a] for a in range(3)}
         out |= {f"class{g}": self.classes[g] for g in range(GROUPS)}
         out |= {f"base{c}": self.base[c] for c in range(3, self.base.shape[0])}
-        if self.model.parts:
+        if self.model.parts and not self.model.soft:
             out["part"] = self.labels
+        if self.model.soft:
+            out |= {f"node{a}": self.places[:, a] for a in range(3)} | {"motion": self.node_steps}
         for c, planes in enumerate(self.coded):
             out |= {f"coef{c}_{k}": planes[:, j] for j, k in enumerate(self.model.planes(c, MODE_CODED))}
         for (c, k), plane in zip(self.model.video_planes(), self.video, strict=True):
@@ -207,7 +216,7 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
     nb = planes.neighbours
     assert nb is not None
     coder = base_coder(model, data)
-    if model.parts:
+    if model.parts and not model.soft:
         base = label_base(5 + model.channels - 3)
         state, buf, counters, _ = coder.args
         code_labels(
@@ -250,6 +259,15 @@ def _read_side(model: Model, data: bytes, planes: Planes) -> None:
             values.reshape(-1, t) / BASIS_SCALE if explicit else cosines(model, model.basis_count[g])
         )
     planes.part_series = np.zeros((model.parts, 12, t))
+    if model.soft:
+        planes.places = _read_places(coder, model)
+    earlier = nearest_earlier(planes.places)
+    if model.soft:
+        planes.node_steps = np.zeros((model.parts, 12, t), np.int64)
+        code_motion(*coder.args, MOTION_SETS, earlier, planes.node_steps)
+        coder.check("side")
+        planes.part_series = node_series(planes, earlier)
+        return
     for p in range(model.parts):
         for e in range(12):
             count = np.zeros(1, np.int64)
@@ -261,6 +279,46 @@ def _read_side(model: Model, data: bytes, planes: Planes) -> None:
             code_numbers(*coder.args, SIDE_TRANSLATION if e % 4 == 3 else SIDE_LINEAR, True, values)
             coder.check("side")
             planes.part_series[p, e, : count[0]] = values * model.part_unit[1 if e % 4 == 3 else 0]
+
+
+def _read_places(coder: Coder, model: Model) -> np.ndarray:
+    """(K, 3) int64 lattice places of the nodes."""
+    steps = np.zeros(3 * model.parts, np.int64)
+    code_numbers(*coder.args, SIDE_PLACE, True, steps)
+    coder.check("side")
+    places = steps.reshape(-1, 3).cumsum(axis=0)
+    if np.abs(places).max() << model.place_shift > MAX_PLACE:
+        raise BadInput("node is out of range", section="side")
+    return np.asarray(places << model.place_shift)
+
+
+def nearest_earlier(places: np.ndarray) -> np.ndarray:
+    """(K,) int64: of each node at places (K, 3) the nearest one before it, ties: the lowest number; 0 for the first."""
+    apart = ((places[:, None] - places[None]) ** 2).sum(axis=2)
+    apart[np.triu_indices(len(places))] = np.iinfo(np.int64).max
+    return np.asarray(apart.argmin(axis=1)) if len(places) else np.zeros(0, np.int64)
+
+
+def carried(planes: Planes, near: int, node: int) -> np.ndarray:
+    """(12, T): the motion of node `near` at the place of `node`, which is told relative to it."""
+    arm = (planes.places[node] - planes.places[near]) * planes.model.base_unit[:3].astype(np.float64)
+    out = planes.part_series[near].copy()
+    out[3::4] += np.einsum("abk,b->ak", out.reshape(3, 4, -1)[:, :3], arm)
+    return out
+
+
+def node_series(planes: Planes, earlier: np.ndarray) -> np.ndarray:
+    """(K, 12, T) DCT coefficients of the nodes' motion."""
+    planes.part_series = planes.node_steps * part_units(planes.model)
+    for k in range(1, planes.model.parts):
+        planes.part_series[k] += carried(planes, earlier[k], k)
+    return planes.part_series
+
+
+def part_units(model: Model) -> np.ndarray:
+    """(12, 1) units of the entries of M | b, row by row."""
+    linear, translation = model.part_unit
+    return np.array([*[linear] * 3, translation] * 3)[:, None]
 
 
 def dct(t: int) -> np.ndarray:

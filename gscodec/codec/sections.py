@@ -14,6 +14,7 @@ from gscodec.codec.entropy.planes import (
     code_classes,
     code_coefficients,
     code_labels,
+    code_motion,
     code_numbers,
     code_overflow,
     label_base,
@@ -32,12 +33,15 @@ from gscodec.codec.planes import (
     COEF_COEF,
     COEF_LAST,
     COEF_OVERFLOW,
+    MOTION_SETS,
     SIDE_BASIS,
     SIDE_COUNT,
     SIDE_LINEAR,
+    SIDE_PLACE,
     SIDE_TRANSLATION,
     base_coder,
     coefficient_coder,
+    nearest_earlier,
     predicted_classes,
     side_coder,
 )
@@ -107,7 +111,7 @@ def _write_base(pen: _Pen, gop: Quantised) -> None:
     assert nb is not None
     coder = base_coder(m, None)
     since = 0
-    if m.parts:
+    if m.parts and not m.soft:
         state, buf, counters, _ = coder.args
         base = label_base(5 + m.channels - 3)
         code_labels(
@@ -148,7 +152,12 @@ def _write_side(pen: _Pen, gop: Quantised) -> None:
         if m.basis_kind[g] == BASIS_EXPLICIT:
             code_numbers(*coder.args, SIDE_BASIS, True, explicit[g].reshape(-1))
     since = pen.note("bases", coder, 0)
-    for p in range(m.parts):
+    if m.soft:
+        steps = np.diff(planes.places >> m.place_shift, axis=0, prepend=0).reshape(-1)
+        code_numbers(*coder.args, SIDE_PLACE, True, steps)
+        since = pen.note("node places", coder, since)
+        code_motion(*coder.args, MOTION_SETS, nearest_earlier(planes.places), planes.node_steps.copy())
+    for p in range(0 if m.soft else m.parts):
         for e in range(12):
             unit = m.part_unit[1 if e % 4 == 3 else 0]
             values = np.round(planes.part_series[p, e] / unit).astype(np.int64)

@@ -20,6 +20,8 @@ SECTIONS = ("model", "side", "position", "base", "coefficient", "video")
 MODE_ZERO, MODE_CODED, MODE_VIDEO = range(3)
 BASIS_NONE, BASIS_DCT, BASIS_EXPLICIT = range(3)
 MAX_PARTS = 64
+SOFT = 128  # added to the number of nodes in the field P
+MIN_NODES = 5
 MAX_LATTICE_BITS = 20
 MAX_GAIN = 64
 MAX_ATLAS_WIDTH, MAX_ATLAS_HEIGHT = 2048, 2050
@@ -39,7 +41,9 @@ class Model:
     spacing: list[int] = field(default_factory=lambda: [0] * GROUPS)
     regression: list[list[int]] = field(default_factory=lambda: [[0] * n for n in FEATURES])
     coef_unit: np.ndarray = field(default_factory=lambda: np.ones(0, np.float32))
-    parts: int = 0
+    parts: int = 0  # parts, or nodes of soft ones
+    soft: bool = False
+    place_shift: int = 0  # soft: nodes stand on multiples of 2^place_shift lattice units
     part_unit: tuple[float, float] = (1.0, 1.0)
     basis_kind: list[int] = field(default_factory=lambda: [0] * GROUPS)
     basis_count: list[int] = field(default_factory=lambda: [0] * GROUPS)
@@ -60,7 +64,7 @@ class Model:
             raise BadInput("segment does not fit the base it shares", field="sh_degree")
         if self.slots < base.slots:  # more: births
             raise BadInput("segment has fewer slots than the base it shares", field="N", slots=self.slots)
-        if self.parts not in (0, base.parts):
+        if not self.soft and self.parts not in (0, 0 if base.soft else base.parts):
             raise BadInput("segment has other parts than the base it shares", field="P", parts=self.parts)
         for name in ("bits", "cell_shift", "origin", "base_unit", "spacing", "regression"):
             setattr(self, name, getattr(base, name))
@@ -93,9 +97,11 @@ class Model:
             out += bytes([self.spacing[g]]) + struct.pack(f"<{FEATURES[g]}i", *self.regression[g])
 
     def _write_temporal(self, out: bytearray) -> None:
-        out += np.asarray(self.coef_unit, "<f4").tobytes() + bytes([self.parts])
+        out += np.asarray(self.coef_unit, "<f4").tobytes() + bytes([self.parts + SOFT * self.soft])
         if self.parts:
             out += struct.pack("<2f", *self.part_unit)
+        if self.soft:
+            out += bytes([self.place_shift])
         for g in range(GROUPS):
             out += bytes([self.basis_kind[g], self.basis_count[g]])
         for row in self.mode:
@@ -134,10 +140,15 @@ class Model:
 
     def _read_temporal(self, r: _Fields) -> None:
         self.coef_unit = r.floats("coef_unit", self.channels, positive=True)
-        self.parts = r.u8("P", MAX_PARTS)
+        told = r.u8("P", 255)
+        self.soft, self.parts = told >= SOFT, told % SOFT
+        if (self.soft and self.parts < MIN_NODES) or (not self.soft and self.parts > MAX_PARTS):
+            raise BadInput("value out of range", field="P", value=told)
         if self.parts:
             linear, translation = r.floats("part_unit", 2, positive=True)
             self.part_unit = (float(linear), float(translation))
+        if self.soft:
+            self.place_shift = r.u8("place_shift", MAX_LATTICE_BITS)
         for g in range(GROUPS):
             self.basis_kind[g] = r.u8("basis", BASIS_EXPLICIT)
             self.basis_count[g] = r.u8("K_g", self.frames - (not self.shared))

@@ -26,6 +26,7 @@ DEVICES = ("cpu", "cuda")
 TOOLS = (
     "gauge",  # the spelling of a covariance follows the frame before
     "parts",  # what moves together is told once
+    "soft parts",  # what bends moves by blends of nodes
     "sensitivity",  # a slot's steps are as fine as the picture needs
     "shared bases",  # several GOPs build on one base
     "births on shared bases",  # also where Gaussians are born and die

@@ -13,7 +13,10 @@ import numpy as np
 
 from gscodec.codec.decoder import Gop, part_centres
 from gscodec.codec.model import rotation
-from gscodec.codec.model.parts import canonical_tracks, choose_moves
+from gscodec.codec.model.channels import POSITION
+from gscodec.codec.model.motion import Motion, hard_motion, soft_motion
+from gscodec.codec.model.nodes import nodes_on, rest_places
+from gscodec.codec.model.parts import choose_moves
 from gscodec.codec.model.steps import Steps, classes_in
 from gscodec.codec.model.tracks import LOGIT_LIMIT, Tracks, attribute_tracks, spell, track_sensitivity
 from gscodec.codec.planes import Planes
@@ -64,29 +67,29 @@ def shared_tracks(
     logits[:, dead] = -LOGIT_LIMIT
     means[:, dead], logs[:, dead], quats[:, dead] = base.world[dead], base.base[3:6, dead].T, base.quats[dead]
     colours[:, dead] = base.base[10:, dead].T
-    labels, centres, moves = None, np.zeros((0, 3)), np.zeros((len(frames), 0, 3, 4))
-    reference = np.concatenate([base.world, means[:, known:].mean(axis=0)])
-    if shared.planes.model.parts:
+    motion, reference = None, np.concatenate([base.world, means[:, known:].mean(axis=0)])
+    alive, new = np.setdiff1d(np.arange(known), dead), np.arange(known, means.shape[1])
+    if shared.planes.model.soft:
+        motion, reference = _soft_motion(means, base.world, shared.planes, alive)
+    elif shared.planes.model.parts:
         labels, centres = _labels(means, shared.planes.labels, dead), part_centres(shared.planes)
-        alive = np.setdiff1d(np.arange(known), dead)
         moves = choose_moves(means[:, alive], logs[:, alive], base.world[alive], labels[alive], centres)
-        _carry(means, quats, logs, dead, labels, centres, moves)
-        still = canonical_tracks(means[:, known:], labels[known:], centres, moves)
-        reference[known:] = still.mean(axis=0)
-    first = slice(0, known), labels if labels is None else labels[:known]
+        motion = hard_motion(labels, centres, moves)
+        reference[known:] = motion.take(new).still(means[:, known:], reference[known:]).mean(axis=0)
+    if motion is not None:
+        _carry(means, quats, logs, dead, motion)
     told, _ = spell(
-        quats[:, first[0]], logs[:, first[0]], first[1], moves, use_gauge, (base.quats, base.base[3:6].T)
-    )
-    new, spelled = spell(
-        quats[:, known:], logs[:, known:], labels if labels is None else labels[known:], moves, use_gauge
-    )
+        quats[:, :known], logs[:, :known], motion and motion.take(np.arange(known)), use_gauge,
+        (base.quats, base.base[3:6].T),
+    )  # fmt: skip
+    born_quats, spelled = spell(quats[:, known:], logs[:, known:], motion and motion.take(new), use_gauge)
     sens: dict[str, np.ndarray] = {}
     if len(born):
         some = {t: s.take(born) for t, s in sensitivities.items()}
         sens = track_sensitivity(some, spelled, logs[:, known:], logits[:, known:])
         sens = {name: np.concatenate([np.zeros((known, *v.shape[1:])), v]) for name, v in sens.items()}
     return Tracks(
-        means, np.concatenate([told, new], axis=1), logs, logits, colours, sens, labels, moves, centres, reference,
+        means, np.concatenate([told, born_quats], axis=1), logs, logits, colours, sens, motion, reference,
         frames[0].sh_degree,
     )  # fmt: skip
 
@@ -109,23 +112,24 @@ def _labels(means: np.ndarray, labels: np.ndarray, dead: np.ndarray) -> np.ndarr
     return np.concatenate([labels, labels[alive[near]]])
 
 
-def _carry(
-    means: np.ndarray,
-    quats: np.ndarray,
-    logs: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    centres: np.ndarray,
-    moves: np.ndarray,
-) -> None:
-    """Move what stands still in `rows` with its part, in place: it takes no coefficients."""
-    part = labels[rows]
-    linear, shift = moves[..., :3][:, part], moves[..., 3][:, part]
-    middle = centres[part]
-    means[:, rows] = middle + shift + np.einsum("tnab,tnb->tna", linear, means[:, rows] - middle)
-    factors, log_dets = rotation.polar(moves[..., :3])
-    quats[:, rows] = rotation.multiply(rotation.from_matrix(factors)[:, part], quats[:, rows])
-    logs[:, rows] += log_dets[:, part, None] / 3
+def _soft_motion(
+    means: np.ndarray, world: np.ndarray, base: Planes, alive: np.ndarray
+) -> tuple[Motion, np.ndarray]:
+    """Nodes fitted to slots `alive` of a base, which rest at world (M, 3); and where all slots, also those born, rest."""
+    steps = float(base.model.base_unit[0]) * 2.0 ** base.classes[POSITION]
+    nodes = nodes_on(means[:, alive], world[alive], steps[alive], base.model.parts)
+    born = means[:, len(world) :]
+    rest = rest_places(born, born[len(means) // 2], nodes, np.full(born.shape[1], np.median(steps)))
+    reference = np.concatenate([world, rest])
+    return soft_motion(reference, nodes.centres, nodes.centres, nodes.moves), reference
+
+
+def _carry(means: np.ndarray, quats: np.ndarray, logs: np.ndarray, rows: np.ndarray, motion: Motion) -> None:
+    """Move what stands still in `rows` with its parts, in place: it takes no coefficients."""
+    mine = motion.take(rows)
+    means[:, rows] = mine.moved(means[0, rows])
+    quats[:, rows] = rotation.multiply(mine.turns(), quats[:, rows])
+    logs[:, rows] += mine.growth()[..., None]
 
 
 def shared_steps(shared: SharedBase, tracks: Tracks, lam: float) -> Steps:

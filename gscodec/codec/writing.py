@@ -80,6 +80,7 @@ class Writer:
         self.tools = tools
         self.rows = np.arange(tracks.slots)
         self.model = Model(tracks.frames, tracks.slots, tracks.sh_degree, parts=tracks.parts)
+        self.model.soft = tracks.soft
         self.model.base_unit, self.model.coef_unit = steps.base_unit.copy(), steps.coef_unit.copy()
         if base is None:
             self.planes = empty_planes(self.model)
@@ -103,8 +104,9 @@ def canonical_quats(w: Writer) -> np.ndarray:
     """(T, N, 4): rotations with the decoded parts' turns taken out."""
     if not w.model.parts:
         return w.tracks.quats
-    turns = part_motion(w.planes.part_series, w.model.frames)[1][:, w.planes.labels]
-    return rotation.multiply(rotation.conjugate(turns), w.tracks.quats)
+    motion = part_motion(w.planes)
+    assert motion is not None
+    return rotation.multiply(rotation.conjugate(motion.turns()), w.tracks.quats)
 
 
 @njit

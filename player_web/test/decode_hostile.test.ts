@@ -61,7 +61,19 @@ for (const name of ["one_slot", "moving", "still_degree_3", "shared_one_frame"])
   });
 }
 
-for (const name of ["moving", "restless", "parts", "still", "degree_2", "overflow", "shared", "shared_parts", "births"]) {
+for (const name of [
+  "moving",
+  "restless",
+  "parts",
+  "still",
+  "degree_2",
+  "overflow",
+  "shared",
+  "shared_parts",
+  "births",
+  "soft_parts",
+  "shared_soft_parts",
+]) {
   test(`${name}: changed bytes within the sections decode or are bad data`, async () => {
     const [bytes, base] = [read(`ok/${name}`), baseOf(`ok/${name}`)];
     const start = bodyStart(bytes);

@@ -63,7 +63,7 @@ def sensitivity_of(frame: Splats, seed: int = 0) -> FlatSensitivity:
     return FlatSensitivity(len(frame), frame.sh.shape[1], np.random.default_rng(seed))
 
 
-def make_tracks_of(frames: list[Splats], seed: int = 0, parts: bool = True) -> Tracks:
+def make_tracks_of(frames: list[Splats], seed: int = 0, parts: bool = True, nodes: int = 0) -> Tracks:
     """Gauged tracks with flat sensitivities."""
     sens, steps = sensitivity_of(frames[0], seed), np.full(len(frames[0]), 0.002)
-    return make_tracks(frames, {0: sens}, use_parts=parts, use_gauge=True, steps=steps)
+    return make_tracks(frames, {0: sens}, use_parts=parts, nodes=nodes, use_gauge=True, steps=steps)

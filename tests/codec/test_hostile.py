@@ -23,6 +23,8 @@ NAMES = (
     "overflow",
     "shared",
     "shared_parts",
+    "soft_parts",
+    "shared_soft_parts",
     "births",
     "births_parts",
 )

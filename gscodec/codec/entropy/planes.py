@@ -218,6 +218,44 @@ def code_numbers(st, buf, counters, weight, s, signed, values):
 
 
 @njit
+def code_motion(st, buf, counters, weight, sets, near, q):
+    """Residuals q (K, 12, T) int64 of the motion of nodes, of which `near` (K,) tells the one that each is told from.
+
+    sets: of counts, of the linear and of the translation coefficients.
+    """
+    counts = np.zeros(q.shape[:2], np.int64)
+    for p in range(q.shape[0]):
+        for e in range(12):
+            if st[ERROR] != 0:
+                return
+            own = q[p, e]
+            s = sets[2] if e % 4 == 3 else sets[1]
+            before = e - (4 if e % 4 == 3 else (2 if e % 4 == 0 else 1))  # the last entry of the kind
+            n = 0
+            for k in range(own.shape[0]):
+                if own[k] != 0:
+                    n = k + 1
+            n1 = min(63, counts[p, before]) if before >= 0 else 0
+            n3 = min(63, counts[near[p], e]) if p > 0 else 0
+            n = code_value(
+                st, buf, counters, weight, sets[0], n1, n3, n1 + n3, e, 0, 0, 0, 0, False, False, n
+            )
+            if n > own.shape[0]:
+                st[ERROR] = ERR_BAD
+                return
+            counts[p, e] = n
+            for k in range(n):
+                o1 = abs(own[k - 1]) if k > 0 else 0
+                o2 = abs(q[p, before, k]) if before >= 0 else 0
+                o3 = abs(q[near[p], e, k]) if p > 0 else 0
+                own[k] = code_value(
+                    st, buf, counters, weight, s, 8 * quantise(o1 + o2) + min(7, k),
+                    quantise(o1 + o2 + o3) + 16 * min(7, k), 8 * quantise(o2) + min(7, n - 1 - k),
+                    8 * quantise(o3) + min(7, o1), 0, 0, 0, 0, True, k == n - 1, own[k],
+                )  # fmt: skip
+
+
+@njit
 def code_overflow(st, buf, counters, weight, s, n_planes, n_slots, planes, slots, values):
     """Entries (plane, slot, value) in ascending order; arrays of the right length, read or written in place."""
     plane, slot = np.int64(0), np.int64(-1)

@@ -34,16 +34,43 @@ def swing_twist_turn(w0, w1, w2, w3, r0, r1, r2, axis):
     return q0 * c - q3 * s, q1 * c + q2 * s, q2 * c - q1 * s, q3 * c + q0 * s
 
 
+@njit
+def _moved(x, y, z, centres, moves, near, shares):
+    """Where parts `near` (B,) take a place, each by its share."""
+    to0, to1, to2 = 0.0, 0.0, 0.0
+    for k in range(near.shape[0]):
+        p, share = near[k], shares[k]
+        dx, dy, dz = x - centres[p, 0], y - centres[p, 1], z - centres[p, 2]
+        m = moves[p]
+        to0 += share * (centres[p, 0] + m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz + m[0, 3])
+        to1 += share * (centres[p, 1] + m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz + m[1, 3])
+        to2 += share * (centres[p, 2] + m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz + m[2, 3])
+    return to0, to1, to2
+
+
+@njit
+def _turned(turns, near, shares):
+    """The blend of quaternions, not normalised, each with the sign that is nearer to the first's."""
+    a = turns[near[0]]
+    g0, g1, g2, g3 = 0.0, 0.0, 0.0, 0.0
+    for k in range(near.shape[0]):
+        b = turns[near[k]]
+        share = shares[k] if a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3] >= 0 else -shares[k]
+        g0, g1, g2, g3 = g0 + share * b[0], g1 + share * b[1], g2 + share * b[2], g3 + share * b[3]
+    return g0, g1, g2, g3
+
+
 @njit(parallel=True)
 def rebuild_frame(
-    coefs, weights, channel, base, world, quats0, axes, labels, has_parts, moves, centres, turns, log_dets,
+    coefs, weights, channel, base, world, quats0, axes, near, shares, soft, centres, moves, turns, log_dets,
     means, quats, scales, opacities, sh,
 ):  # fmt: skip
     """Fill means (N, 3), quats (N, 4), scales (N, 3), opacities (N,), sh (N, K, 3), all float32.
 
     coefs (N, J) int32 and weights (J,) float64 = basis value * unit at this frame; channel (J,): the channel
     of each plane; base (C, N) float64; world (N, 3) float64; quats0 (N, 4); axes (N,) of the
-    twist; moves (P, 3, 4) M|b; turns (P, 4).
+    twist; near (N, B) the parts that move a slot, shares (N, B); moves (P, 3, 4) M | b about centres (P, 3); turns
+    (P, 4); log_dets (P,). Soft parts move the slot's place, and what its coefficients add turns along.
     """
     n, j_all = coefs.shape
     c_all = base.shape[0]
@@ -51,24 +78,27 @@ def rebuild_frame(
         a = np.zeros(c_all)
         for j in range(j_all):
             a[channel[j]] += coefs[i, j] * weights[j]
-        x, y, z = world[i, 0] + a[0], world[i, 1] + a[1], world[i, 2] + a[2]
-        grow = 0.0
+        x, y, z = world[i, 0], world[i, 1], world[i, 2]
         w0, w1, w2, w3 = quats0[i, 0], quats0[i, 1], quats0[i, 2], quats0[i, 3]
-        if has_parts:
-            p = labels[i]
-            dx, dy, dz = x - centres[p, 0], y - centres[p, 1], z - centres[p, 2]
-            m = moves[p]
-            x = centres[p, 0] + m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz + m[0, 3]
-            y = centres[p, 1] + m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz + m[1, 3]
-            z = centres[p, 2] + m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz + m[2, 3]
-            grow = log_dets[p] / 3.0
-            g = turns[p]
+        grow = 0.0
+        if not soft:
+            x, y, z = x + a[0], y + a[1], z + a[2]
+        if near.shape[1]:
+            x, y, z = _moved(x, y, z, centres, moves, near[i], shares[i])
+            g0, g1, g2, g3 = _turned(turns, near[i], shares[i])
+            grow = log_dets[near[i, 0]] / 3.0
             w0, w1, w2, w3 = (
-                g[0] * w0 - g[1] * w1 - g[2] * w2 - g[3] * w3,
-                g[0] * w1 + g[1] * w0 + g[2] * w3 - g[3] * w2,
-                g[0] * w2 - g[1] * w3 + g[2] * w0 + g[3] * w1,
-                g[0] * w3 + g[1] * w2 - g[2] * w1 + g[3] * w0,
+                g0 * w0 - g1 * w1 - g2 * w2 - g3 * w3,
+                g0 * w1 + g1 * w0 + g2 * w3 - g3 * w2,
+                g0 * w2 - g1 * w3 + g2 * w0 + g3 * w1,
+                g0 * w3 + g1 * w2 - g2 * w1 + g3 * w0,
             )
+            if soft:
+                t0, t1, t2 = g2 * a[2] - g3 * a[1], g3 * a[0] - g1 * a[2], g1 * a[1] - g2 * a[0]
+                twice = 2.0 / (g0 * g0 + g1 * g1 + g2 * g2 + g3 * g3)
+                x += a[0] + twice * (g0 * t0 + g2 * t2 - g3 * t1)
+                y += a[1] + twice * (g0 * t1 + g3 * t0 - g1 * t2)
+                z += a[2] + twice * (g0 * t2 + g1 * t1 - g2 * t0)
         means[i, 0], means[i, 1], means[i, 2] = x, y, z
         for k in range(3):
             scales[i, k] = np.exp(min(max(base[3 + k, i] + a[3 + k] + grow, -30.0), 20.0))

@@ -12,7 +12,9 @@ from gscodec.base.threads import in_threads
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import LUMA_CHROMA
 from gscodec.codec.model.gauge import SPELLING_ORDER, SPELLINGS, align
-from gscodec.codec.model.parts import canonical_tracks, choose_moves, fit_labels
+from gscodec.codec.model.motion import Motion, hard_motion
+from gscodec.codec.model.nodes import track_nodes
+from gscodec.codec.model.parts import choose_moves, fit_labels
 from gscodec.codec.model.shape import rotation_shifts
 from gscodec.splats.model import Splats
 
@@ -36,9 +38,7 @@ class Tracks:
     colours: np.ndarray  # (T, N, 3 K) float64 luma/chroma of each SH coefficient
     # position (N, 3), scale (N, 3), rotation (N, 3) as if all axes had shift 0, opacity (N,), sh (N, K)
     sensitivity: dict[str, np.ndarray]
-    labels: np.ndarray | None  # (N,) part of each slot
-    moves: np.ndarray  # (T, P, 3, 4) M | b of the parts about `centres`
-    centres: np.ndarray  # (P, 3)
+    motion: Motion | None  # of parts: what it leaves is coded
     reference: np.ndarray  # (N, 3) base positions
     sh_degree: int
 
@@ -52,7 +52,12 @@ class Tracks:
 
     @property
     def parts(self) -> int:
-        return 0 if self.labels is None else int(self.labels.max()) + 1
+        return 0 if self.motion is None else self.motion.centres.shape[0]
+
+    @property
+    def soft(self) -> bool:
+        """Whether slots blend the motion of their parts."""
+        return self.motion is not None and self.motion.soft
 
     def take(self, rows: np.ndarray) -> Tracks:
         """The given slots in the given order."""
@@ -63,8 +68,7 @@ class Tracks:
         return Tracks(
             means, quats, logs, logits, colours,
             {k: v[rows] for k, v in self.sensitivity.items()},
-            None if self.labels is None else self.labels[rows], self.moves, self.centres, self.reference[rows],
-            self.sh_degree,
+            self.motion and self.motion.take(rows), self.reference[rows], self.sh_degree,
         )  # fmt: skip
 
 
@@ -89,8 +93,7 @@ def attribute_tracks(frames: list[Splats]) -> tuple[np.ndarray, ...]:
 def spell(
     quats: np.ndarray,
     logs: np.ndarray,
-    labels: np.ndarray | None,
-    moves: np.ndarray,
+    motion: Motion | None,
     use_gauge: bool,
     like: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -99,10 +102,10 @@ def spell(
     `like`: rotations (N, 4), relative to the parts, and log scales (N, 3) to spell the first frame like.
     """
     start = like or (np.zeros((0, 4)), np.zeros((0, 3)))
-    if labels is None:
+    if motion is None:
         relative = np.ascontiguousarray(quats)
         return relative, align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge, *start)
-    turns = rotation.from_matrix(rotation.polar(moves[..., :3])[0])[:, labels]
+    turns = motion.turns()
     relative = np.ascontiguousarray(rotation.multiply(rotation.conjugate(turns), quats))
     spelled = align(relative, logs, SPELLINGS, SPELLING_ORDER, use_gauge, *start)
     return rotation.multiply(turns, relative), spelled
@@ -113,25 +116,27 @@ def make_tracks(
     sensitivities: Mapping[int, Any],
     *,
     use_parts: bool,
+    nodes: int = 0,
     use_gauge: bool,
     steps: np.ndarray | None,
 ) -> Tracks:
     """Arrays of a GOP. `sensitivities`: by frame number, render.sensitivity.Sensitivity; steps (N,): expected
-    position steps, for the choice of parts (None: no parts)."""
+    position steps, for the choice of parts (None: no parts); nodes: of soft parts in their stead."""
     means, quats, logs, logits, colours = attribute_tracks(frames)
-    labels, reference = None, means.mean(0)
-    moves, centres = np.zeros((len(frames), 0, 3, 4)), np.zeros((0, 3))
-    if use_parts and steps is not None and len(frames) > 2:
+    reference, motion, labels = means.mean(0), None, None
+    if nodes and steps is not None:
+        motion, reference = track_nodes(means, steps, nodes)
+    elif use_parts and steps is not None and len(frames) > 2:
         labels = choose_parts(means, steps)
     if labels is not None:
         centres = np.stack([reference[labels == p].mean(0) for p in range(labels.max() + 1)])
         ref = means[len(frames) // 2]
-        moves = choose_moves(means, logs, ref, labels, centres)
-        reference = canonical_tracks(means, labels, centres, moves).mean(axis=0)
-    world, spelled = spell(quats, logs, labels, moves, use_gauge)
+        motion = hard_motion(labels, centres, choose_moves(means, logs, ref, labels, centres))
+        reference = motion.still(means, reference).mean(axis=0)
+    world, spelled = spell(quats, logs, motion, use_gauge)
     sens = track_sensitivity(sensitivities, spelled, logs, logits)
     return Tracks(
-        means, world, logs, logits, colours, sens, labels, moves, centres, reference, frames[0].sh_degree
+        means, world, logs, logits, colours, sens, motion, reference, frames[0].sh_degree
     )  # fmt: skip
 
 

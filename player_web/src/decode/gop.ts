@@ -1,9 +1,11 @@
 /** From a segment's integers to its frames (SPEC.md 5.7, 5.10). */
 
 import { BadData } from "./errors.js";
-import { dct, namedPlanes, type Planes } from "./planes.js";
-import { multiply, polar, type Quaternion, swingTwist } from "./rotation.js";
+import { CENTRE, GROW, MOVE, partMoves, TURN } from "./moves.js";
+import { namedPlanes, type Planes } from "./planes.js";
+import { multiply, type Quaternion, swingTwist } from "./rotation.js";
 import { Series } from "./series.js";
+import { Blend } from "./soft.js";
 
 /** Attributes of N Gaussians as they are drawn. */
 export interface FrameAttributes {
@@ -18,12 +20,6 @@ export interface FrameAttributes {
   /** (N, K, 3) spherical harmonics of r, g, b. */
   sh: Float32Array;
 }
-
-/** Of a part in one frame: 3 x 4 M | b row-major, quaternion, what it adds to log scales, centre. */
-const MOVE = 20;
-const TURN = 12;
-const GROW = 16;
-const CENTRE = 17;
 
 const R3 = 1 / Math.sqrt(3);
 const R2 = 1 / Math.sqrt(2);
@@ -44,6 +40,8 @@ export class Gop {
   private readonly scales: Float32Array[];
   /** By frame: (P, MOVE); empty without parts. */
   private readonly moves: Float64Array[];
+  /** Where parts are soft. */
+  private readonly blend: Blend | null;
   private readonly series: Series;
 
   constructor(private readonly decoded: Planes) {
@@ -55,6 +53,7 @@ export class Gop {
     this.turns = baseTurns(decoded);
     this.scales = [3, 4, 5].map((c) => Float32Array.from(base[c]!, (v) => Math.exp(clampLog(v * model.baseUnit[c]!))));
     this.moves = partMoves(decoded);
+    this.blend = this.moves.length > 0 && model.soft ? new Blend(decoded) : null;
     this.series = new Series(decoded, model.slots);
     this.shMoves = Array.from({ length: model.channels }, (_, c) => c >= 13 && this.series.moves(c)).includes(true);
   }
@@ -63,7 +62,7 @@ export class Gop {
   get memory(): number {
     const { model, neighbours } = this.decoded;
     const perSlot = 4 * (model.channels + 6 + 4) + neighbours.bytesPerSlot + 8 * 4 + 4 * 3;
-    return this.series.memory + perSlot * model.slots;
+    return this.series.memory + perSlot * model.slots + (this.blend?.memory ?? 0);
   }
 
   planes(): Map<string, Int32Array> {
@@ -87,7 +86,8 @@ export class Gop {
     const { shCount: k } = this;
     const added = this.series.at(t);
     const move = this.moves[t] ?? new Float64Array(0);
-    this.place(added, move, out.means);
+    if (this.blend === null) this.place(added, move, out.means);
+    else this.blend.place(added, move, out.means);
     this.grow(added, move, out.scales);
     this.turn(added, move, out.quats);
     this.fade(added[9]!, out.opacities);
@@ -131,13 +131,14 @@ export class Gop {
   private grow(added: readonly (Float32Array | null)[], move: Float64Array, out: Float32Array): void {
     const { labels, base, model } = this.decoded;
     const n = this.count;
+    const grows = move.length > 0 && this.blend === null;
     for (let a = 0; a < 3; a++) {
       const still = this.scales[a]!;
       const logs = base[3 + a]!;
       const unit = model.baseUnit[3 + a]!;
       const sums = added[3 + a] ?? ZEROS(n);
       for (let i = 0, to = a; i < n; i++, to += 3) {
-        const more = sums[i]! + (move.length > 0 ? move[labels[i]! * MOVE + GROW]! : 0);
+        const more = sums[i]! + (grows ? move[labels[i]! * MOVE + GROW]! : 0);
         // where the base alone is not clamped, its scale times a short series is as good
         if (more > -0.5 && more < 0.5 && still[i]! > SMALLEST && still[i]! < LARGEST) {
           const scale = still[i]! * shortExp(more);
@@ -150,24 +151,25 @@ export class Gop {
   }
 
   private turn(added: readonly (Float32Array | null)[], move: Float64Array, out: Float32Array): void {
-    const { turns } = this;
+    const { turns, blend } = this;
     const { labels, shape } = this.decoded;
     const { axis } = shape;
     const n = this.count;
     const none = ZEROS(n);
     const [ax, ay, az] = [added[6] ?? none, added[7] ?? none, added[8] ?? none];
     const parts = move.length > 0;
+    const by = blend === null ? move : blend.turns;
     for (let i = 0, to = 0; i < n; i++, to += 4) {
       let w0 = turns[to]!;
       let w1 = turns[to + 1]!;
       let w2 = turns[to + 2]!;
       let w3 = turns[to + 3]!;
       if (parts) {
-        const m = labels[i]! * MOVE + TURN;
-        const g0 = move[m]!;
-        const g1 = move[m + 1]!;
-        const g2 = move[m + 2]!;
-        const g3 = move[m + 3]!;
+        const m = blend === null ? labels[i]! * MOVE + TURN : to;
+        const g0 = by[m]!;
+        const g1 = by[m + 1]!;
+        const g2 = by[m + 2]!;
+        const g3 = by[m + 3]!;
         const v0 = g0 * w0 - g1 * w1 - g2 * w2 - g3 * w3;
         const v1 = g0 * w1 + g1 * w0 + g2 * w3 - g3 * w2;
         const v2 = g0 * w2 - g1 * w3 + g2 * w0 + g3 * w1;
@@ -300,37 +302,4 @@ function baseTurns({ model, base, neighbours, shape }: Planes): Float64Array {
     for (let k = 0; k < 4; k++) out[4 * i + k] = q[k]! / norm;
   }
   return out;
-}
-
-/** (P, 3) world: the floor of the mean lattice position of each part's slots. */
-function partCentres({ model, labels, x }: Planes): Float64Array {
-  const sums = new Float64Array(3 * model.parts);
-  const counts = new Float64Array(model.parts);
-  for (let i = 0; i < (model.parts > 0 ? model.slots : 0); i++) {
-    counts[labels[i]!]! += 1;
-    for (let a = 0; a < 3; a++) sums[3 * labels[i]! + a]! += x[a]![i]!;
-  }
-  return sums.map((sum, i) => {
-    const a = i % 3;
-    return model.origin[a]! + Math.floor(sum / Math.max(1, counts[Math.floor(i / 3)]!)) * model.baseUnit[a]!;
-  });
-}
-
-function partMoves(planes: Planes): Float64Array[] {
-  const { model, parts } = planes;
-  if (parts.length === 0) return [];
-  const cosines = dct(model.frames);
-  const centres = partCentres(planes);
-  return Array.from({ length: model.frames }, (_, t) => {
-    const out = new Float64Array(parts.length * MOVE);
-    parts.forEach((series, p) => {
-      const matrix = series.map((coefficients, e) => {
-        const sum = coefficients.reduce((s, v, k) => s + v * cosines[k]![t]!, 0);
-        return e === 0 || e === 5 || e === 10 ? 1 + sum : sum;
-      });
-      const { turn, logDet } = polar([0, 1, 2, 4, 5, 6, 8, 9, 10].map((e) => matrix[e]!));
-      out.set([...matrix, ...turn, logDet / 3, ...centres.subarray(3 * p, 3 * p + 3)], p * MOVE);
-    });
-    return out;
-  });
 }

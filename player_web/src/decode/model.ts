@@ -9,6 +9,9 @@ const SECTIONS = ["model", "side", "position", "base", "coefficient", "video"] a
 const MAX_FRAMES = 256;
 const MAX_SLOTS = 2 ** 22;
 const MAX_PARTS = 64;
+/** Added to the number of nodes in P. */
+const SOFT = 128;
+const MIN_NODES = 5;
 const MAX_BITS = 20;
 const MAX_GAIN = 64;
 export const MAX_ATLAS_WIDTH = 2048;
@@ -43,7 +46,11 @@ export interface Model {
   /** By group: factors of the class regression. */
   regression: number[][];
   coefUnit: Float32Array;
+  /** Parts, or nodes of soft ones. */
   parts: number;
+  soft: boolean;
+  /** Soft: nodes stand on multiples of 2^placeShift lattice units. */
+  placeShift: number;
   partUnit: Float32Array;
   basisKind: number[];
   basisCount: number[];
@@ -181,6 +188,8 @@ export function readModel(bytes: Uint8Array, base: Model | null = null): Model {
     regression: [[]],
     coefUnit: new Float32Array(channels),
     parts: 0,
+    soft: false,
+    placeShift: 0,
     partUnit: new Float32Array(2),
     basisKind: [0, 0, 0, 0, 0, 0],
     basisCount: [0, 0, 0, 0, 0, 0],
@@ -217,18 +226,24 @@ function readOwn(r: Fields, model: Model): void {
 
 /** Take what a shared base gives. */
 function adopt(model: Model, base: Model): void {
-  const { slots, shDegree, parts } = base;
+  const { slots, shDegree } = base;
+  const parts = base.soft ? 0 : base.parts; // that have labels
   // more slots than the base has: births
   if (model.slots < slots || model.shDegree !== shDegree) throw new BadData("N: does not fit the base that is shared");
-  if (model.parts !== 0 && model.parts !== parts) throw new BadData("P: does not fit the base that is shared");
+  if (!model.soft && model.parts !== 0 && model.parts !== parts)
+    throw new BadData("P: does not fit the base that is shared");
   const { bits, cellShift, origin, baseUnit, spacing, regression } = base;
   Object.assign(model, { bits, cellShift, origin, baseUnit, spacing, regression });
 }
 
 function readTemporal(r: Fields, model: Model): void {
   model.coefUnit = r.floats("coef_unit", model.channels, true);
-  model.parts = r.u8("P", MAX_PARTS);
+  const told = r.u8("P", 255);
+  model.soft = told >= SOFT;
+  model.parts = told % SOFT;
+  if (model.soft ? model.parts < MIN_NODES : model.parts > MAX_PARTS) throw new BadData(`P: ${told} is out of range`);
   if (model.parts > 0) model.partUnit = r.floats("part_unit", 2, true);
+  if (model.soft) model.placeShift = r.u8("place_shift", MAX_BITS);
   for (let g = 0; g < GROUPS; g++) {
     model.basisKind[g] = r.u8("basis", BASIS_EXPLICIT);
     model.basisCount[g] = r.u8("K_g", model.frames - (model.shared ? 0 : 1));

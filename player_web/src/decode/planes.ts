@@ -33,6 +33,7 @@ import {
 import { findNeighbours, MOST, Neighbours } from "./neighbours.js";
 import { readPositions } from "./positions.js";
 import { type Shape, shapeOf } from "./shape.js";
+import { readNodes } from "./soft.js";
 
 const BASE_ORDER = [SCALE, OPACITY, ROTATION, COLOUR, SH];
 const LABEL_COUNTERS = 3 + 64;
@@ -40,6 +41,7 @@ const SIDE_BASIS = 0;
 const SIDE_LINEAR = 1;
 const SIDE_TRANSLATION = 2;
 const SIDE_COUNT = 3;
+const SIDE_SETS = 5;
 const SET_COEF = GROUPS;
 const SET_OVERFLOW = GROUPS + 4 * GROUPS;
 const COEFFICIENT_SETS = SET_OVERFLOW + 4;
@@ -70,6 +72,9 @@ export interface Planes extends Base {
   bases: Float64Array[][];
   /** By part, by entry: DCT coefficients. */
   parts: Float64Array[][];
+  /** Of soft parts' nodes: (K, 3) lattice, and (K, 12, T) residuals of their motion. */
+  places: Int32Array;
+  motion: Int32Array;
   coded: Coded[];
   overflow: Overflow[];
   /** One for each of videoPlanes(model), filled by the video. */
@@ -110,6 +115,8 @@ export function readPlanes(model: Model, sections: Sections, base: Base): Planes
     model,
     bases: Array.from({ length: GROUPS }, () => []),
     parts: [],
+    places: new Int32Array(0),
+    motion: new Int32Array(0),
     coded: Array.from({ length: model.channels }, () => NO_PLANES),
     overflow: [],
     video: [],
@@ -126,7 +133,7 @@ function readBasePlanes(section: Uint8Array, planes: Base, start: number): void 
   const { model } = planes;
   const sets = 5 + model.channels - 3;
   const coder = Decoder.ofSets(section, "base", sets, LABEL_COUNTERS);
-  if (model.parts > 0) readLabels(coder, planes, sets * SET_SIZE, start);
+  if (model.parts > 0 && !model.soft) readLabels(coder, planes, sets * SET_SIZE, start);
   const q: Int32Array[] = Array.from({ length: model.channels }, () => new Int32Array(0));
   const starts = groupStarts(model.shDegree);
   const nothing = new Int32Array(model.slots);
@@ -272,7 +279,7 @@ export function dct(t: number): Float64Array[] {
 
 function readSide(section: Uint8Array, planes: Planes): void {
   const { model } = planes;
-  const coder = Decoder.ofSets(section, "side", 4);
+  const coder = Decoder.ofSets(section, "side", SIDE_SETS);
   const t = model.frames;
   const cosines = dct(t);
   const first = model.shared ? 0 : 1; // the base is the mean, unless it is another segment's
@@ -284,6 +291,10 @@ function readSide(section: Uint8Array, planes: Planes): void {
             Float64Array.from({ length: t }, () => coder.number(SIDE_BASIS, true) / BASIS_SCALE),
           )
         : cosines.slice(first, count + first);
+  }
+  if (model.soft) {
+    readNodes(coder, planes);
+    return;
   }
   for (let p = 0; p < model.parts; p++) {
     planes.parts.push(
@@ -392,7 +403,15 @@ export function namedPlanes(planes: Planes): Map<string, Int32Array> {
   for (const [a, values] of planes.x.entries()) out.set(`X${a}`, values);
   for (const [g, values] of planes.classes.entries()) out.set(`class${g}`, values);
   for (let c = 3; c < planes.base.length; c++) out.set(`base${c}`, planes.base[c]!);
-  if (planes.model.parts > 0) out.set("part", planes.labels);
+  if (planes.model.parts > 0 && !planes.model.soft) out.set("part", planes.labels);
+  if (planes.model.soft) {
+    for (let a = 0; a < 3; a++)
+      out.set(
+        `node${a}`,
+        planes.places.filter((_, i) => i % 3 === a),
+      );
+    out.set("motion", planes.motion);
+  }
   planes.coded.forEach((coded, c) => {
     const rows = planesOf(planes.model, c, MODE_CODED).map((k) => {
       const values = new Int32Array(planes.model.slots);
