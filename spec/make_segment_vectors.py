@@ -87,12 +87,12 @@ def soft(
 
 
 def with_births(
-    n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0
+    n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0, nodes: int = 0
 ) -> tuple[bytes, bytes]:
     """(a segment of the first Gaussians, one on its base from which `lost` of them are gone and as many are new)."""
     told = make_frames(n + lost, 2 * frames, degree, jitter=jitter)
     rows = np.random.default_rng(3).permutation(n + lost)
-    tracks = make_tracks_of([frame.take(rows[:n]) for frame in told[:frames]])
+    tracks = make_tracks_of([frame.take(rows[:n]) for frame in told[:frames]], nodes=nodes)
     steps = sensitive_steps(tracks, 0.2)
     first = encode_tracks(tracks, steps)
     shared = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
@@ -158,6 +158,8 @@ def good_shared() -> Iterator[tuple[str, bytes, bytes]]:
     yield "births", later, base
     base, later = with_births(260, 5, 1, lost=40, jitter=0.001)
     yield "births_parts", later, base
+    base, later = with_births(200, 4, lost=30, jitter=0.001, nodes=7)
+    yield "births_soft_parts", later, base
 
 
 def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -> bytes:

@@ -27,6 +27,7 @@ NAMES = (
     "shared_soft_parts",
     "births",
     "births_parts",
+    "births_soft_parts",
 )
 MUTATIONS = 500  # of each segment
 ROOM = 1 << 26
