@@ -21,7 +21,7 @@ from gscodec.base.errors import MissingDependency, Misuse
 from gscodec.base.threads import processors, share_processors
 from gscodec.bench import plan
 from gscodec.bench.curve import TARGET_DB, Point, bracket
-from gscodec.bench.data import DATA_ENV, open_cache, sequence_folder
+from gscodec.bench.data import DATA_ENV, code_digest, open_cache, sequence_folder
 from gscodec.bench.derived import DERIVED, derived_folder
 from gscodec.bench.peer_static import shipped_bytes
 from gscodec.bench.plot import rate_plot
@@ -243,7 +243,7 @@ def _folder(name: str, options: RdOptions) -> Path:
     if name not in DERIVED:
         return sequence_folder(name, options.data, options.cache)
     source = sequence_folder(DERIVED[name].source, options.data, options.cache)
-    place = options.cache / "sequences" / name
+    place = options.cache / "sequences" / f"{name}-{code_digest('bench/derived.py')}"
     place.parent.mkdir(parents=True, exist_ok=True)
     return derived_folder(name, source, place)
 

@@ -29,6 +29,7 @@ from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
     FEATURE_LIMIT,
+    MAX_PLACE,
     Planes,
     carried,
     dct,
@@ -37,19 +38,17 @@ from gscodec.codec.planes import (
     predicted_classes,
 )
 from gscodec.codec.sections import write_segment
-from gscodec.codec.segment import Model
+from gscodec.codec.segment import MAX_LATTICE_BITS, Model
 from gscodec.codec.writing import EncodedGop, Quantised, Tools, Writer, canonical_quats, refinement
 
 __all__ = ["EncodedGop", "Quantised", "Tools", "encode_tracks", "quantise_tracks", "write_segment"]
 
 CLASS_SPACING = 2  # of correction planes in a sequence; none in a static scene (measured: rd-tools 7)
-PART_STEP = (
-    0.125  # of the motion of parts, against the median step of their slots: its error is all slots' alike
-)
-
-
+# Step of the motion of parts, against the median step of their slots: its error is all slots' alike.
+PART_STEP = 0.125
 NODE_COARSER = 1.5  # linear coefficients of nodes, which few slots feel fully
 PLACE_GRID = 64  # places of nodes along the longest edge of the slots' box
+REST_ROOM = 0.05  # of the slots' box on each side, for rest places that are told once nodes are quantised
 MEAN_ROUNDS = 6  # of the mean rotation, at most
 MEAN_MISS = 0.1  # of a step, that is as good as none
 
@@ -120,11 +119,17 @@ def _position_classes(w: Writer) -> np.ndarray:
 
 def _choose_lattice(w: Writer) -> None:
     """Origin and unit."""
-    m, ref = w.model, w.tracks.reference
-    low = ref.min(axis=0)
+    m, (low, high) = w.model, _room(w)
     m.origin = low.astype(np.float32)
-    size = ref.max(axis=0) - low
+    size = high - low
     m.base_unit[:3] = max(np.float32(w.steps.base_unit[0]), np.float32(size.max() / (2**20 - 2)))
+
+
+def _room(w: Writer) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) lowest and (3,) highest place where a slot with a base of its own may rest."""
+    low, high = w.tracks.reference.min(axis=0), w.tracks.reference.max(axis=0)
+    margin = REST_ROOM * (high - low).max() if w.model.soft else 0.0
+    return low - margin, high + margin
 
 
 def _fit_box(w: Writer) -> None:
@@ -171,12 +176,10 @@ def _fit_nodes(w: Writer) -> None:
     m, planes, motion = w.model, w.planes, w.tracks.motion
     assert motion is not None
     unit, origin = m.base_unit[:3].astype(np.float64), m.origin.astype(np.float64)
-    m.place_shift = int(
-        max(0, np.round(np.log2(np.ptp(w.tracks.reference, axis=0).max() / unit[0] / PLACE_GRID)))
-    )
-    planes.places = (
-        np.round((motion.centres - origin) / unit / 2**m.place_shift).astype(np.int64) << m.place_shift
-    )
+    edge = max(1.0, np.ptp(motion.centres, axis=0).max() / unit[0])
+    m.place_shift = int(np.clip(np.round(np.log2(edge / PLACE_GRID)), 0, MAX_LATTICE_BITS))
+    places = np.clip((motion.centres - origin) / unit, -MAX_PLACE / 2, MAX_PLACE / 2)
+    planes.places = np.round(places / 2**m.place_shift).astype(np.int64) << m.place_shift
     centres = node_centres(planes)
     series = _series_about(motion, centres)
     classes, start = _position_classes(w), planes.inherited
@@ -189,9 +192,10 @@ def _fit_nodes(w: Writer) -> None:
     decoded = replace(motion, centres=centres, moves=series_moves(planes.part_series, m.frames))
     rest = w.tracks.reference.copy()
     if start < m.slots:
-        rest[start:] = rest_places(
-            w.tracks.means[:, start:], rest[start:], decoded, unit[0] * 2.0 ** classes[start:]
-        )
+        steps = unit[0] * 2.0 ** classes[start:]
+        rest[start:] = rest_places(w.tracks.means[:, start:], rest[start:], decoded, steps)
+    if start == 0:
+        rest = np.clip(rest, *_room(w))
     w.tracks = replace(w.tracks, reference=rest)
 
 

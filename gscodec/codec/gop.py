@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gscodec.base.errors import BadInput
 from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import Gop
 from gscodec.codec.encoder import EncodedGop, Quantised, Tools, quantise_tracks, write_segment
@@ -133,13 +134,16 @@ def encode_gop(job: GopJob) -> GopResult:
     effort = PRESET_EFFORT[job.settings.preset]
     with clock.stage("quality check"):
         check = _Check(job, effort)
-    if job.shared is not None:
+    if job.shared is None:
+        return _encode_own(job, effort, check, clock)
+    try:
         result = _encode_shared(job, job.shared, effort, check, clock)
-        if len(result.payload) <= SHARED_MOST * job.shared.bytes_a_frame * len(job.frames):
-            return result
-        own = _encode_own(job, effort, check, clock)
-        return own if len(own.payload) < len(result.payload) else result
-    return _encode_own(job, effort, check, clock)
+    except BadInput:  # something is so far from the base that the format can't tell it from there
+        return _encode_own(job, effort, check, clock)
+    if len(result.payload) <= SHARED_MOST * job.shared.bytes_a_frame * len(job.frames):
+        return result
+    own = _encode_own(job, effort, check, clock)
+    return own if len(own.payload) < len(result.payload) else result
 
 
 def _encode_shared(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gscodec.base.errors import BadInput, Misuse
+from gscodec.base.limits import MAX_SLOTS
 from gscodec.base.threads import share_processors
 from gscodec.codec.choose import choose_payload
 from gscodec.codec.decoder import Gop, decode_base, decode_segment
@@ -85,7 +86,8 @@ def cut_gops(sequence: SplatSequence, length: int) -> Iterator[tuple[int, list[S
     born = 0  # since the GOP began
     for number, tracked in enumerate(track(iter(sequence))):
         new = 0 if not gop else int((tracked.ids > gop[-1].ids.max(initial=-1)).sum())
-        crowded = len(gop) > 0 and len(gop[0].ids) + born + new > MOST_SLOTS * len(tracked.ids)
+        slots = len(gop[0].ids) + born + new if gop else 0
+        crowded = slots > min(MOST_SLOTS * len(tracked.ids), MAX_SLOTS)
         if gop and (len(gop) == length or tracked.new_run or crowded):
             yield close()
             gop, first, born, new = [], number, 0, 0
@@ -225,7 +227,7 @@ def builds_on(key: np.ndarray, ids: np.ndarray, settings: EncodeSettings) -> boo
     if "births on shared bases" in settings.without or len(ids) == 0:
         return np.array_equal(key, ids)
     born = len(born_since(ids, key))
-    return born <= MOST_BORN * len(ids) and len(key) + born <= MOST_SLOTS * len(ids)
+    return born <= MOST_BORN * len(ids) and len(key) + born <= min(MOST_SLOTS * len(ids), MAX_SLOTS)
 
 
 def _results(

@@ -51,7 +51,7 @@ class Model:
     beta: list[list[int]] = field(default_factory=list)  # by channel, one for each plane of mode 1
     atlas: tuple[int, int] = (0, 0)
     gain: int = 1
-    shared: bool = False  # lattice, classes, base and labels are another segment's
+    shared: bool = False  # the lattice is another segment's, and so is what the first slots have of a base
 
     @property
     def temporal(self) -> bool:

@@ -22,6 +22,8 @@ from gscodec.codec.model.tracks import LOGIT_LIMIT, Tracks, attribute_tracks, sp
 from gscodec.codec.planes import Planes
 from gscodec.splats.model import Splats
 
+DEAD_LOGIT = -2 * LOGIT_LIMIT  # unseen even where steps are coarse and the way there was rounded short
+
 __all__ = ["SharedBase", "born_since", "shared_steps", "shared_tracks"]
 
 
@@ -64,7 +66,7 @@ def shared_tracks(
         a.take(np.concatenate([rows, born]), axis=1) for a in attribute_tracks(frames)
     )
     base = Gop(shared.planes)
-    logits[:, dead] = -LOGIT_LIMIT
+    logits[:, dead] = DEAD_LOGIT
     means[:, dead], logs[:, dead], quats[:, dead] = base.world[dead], base.base[3:6, dead].T, base.quats[dead]
     colours[:, dead] = base.base[10:, dead].T
     motion, reference = None, np.concatenate([base.world, means[:, known:].mean(axis=0)])

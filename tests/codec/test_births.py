@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gscodec.codec.decoder import decode_segment
+from gscodec.codec.encoder import encode_tracks
+from gscodec.codec.model.steps import sensitive_steps
 from gscodec.codec.pipeline import builds_on, decode_file, encode_sequence
 from gscodec.codec.settings import EncodeSettings
+from gscodec.codec.shared import SharedBase, shared_steps, shared_tracks
 from gscodec.container.file import GsvFile
 from gscodec.render.metrics import psnr
 from gscodec.render.rasterize import rasterize
 from gscodec.render.views import orbit, random_views
 from gscodec.splats.model import Splats
 from gscodec.splats.sample import make_sample
+from tests.codec.builders import make_tracks_of
 
 GOP, GOPS, N, CHANGED = 4, 3, 1200, 25
 SETTINGS = EncodeSettings(preset="fast", gop=GOP, quality=50)
@@ -81,3 +86,30 @@ def test_births_change_no_byte_with_more_workers(tmp_path: Path) -> None:
 def test_too_many_births_begin_a_base_of_their_own(changed: float) -> None:
     key, ids = np.arange(100), np.arange(100) + int(100 * changed)
     assert builds_on(key, ids, SETTINGS) == (changed < 0.5)
+
+
+def test_a_birth_too_far_from_the_base_begins_another(tmp_path: Path) -> None:
+    class Straying(Changing):
+        def __getitem__(self, t: int) -> Splats:
+            frame = super().__getitem__(t)
+            if t >= GOP:
+                frame.means[self.shown[1] != self.shown[0]] += np.float32(1e6)
+            return frame
+
+    out = tmp_path / "far.gsv"
+    encode_sequence(Straying(), out, SETTINGS)
+    assert GsvFile.open(out).index[1].base == 0
+
+
+def test_the_dead_stay_unseen_however_coarse_the_steps() -> None:
+    frames = [frame for _, frame in zip(range(5), make_sample(frames=5, gaussians=300), strict=False)]
+    tracks = make_tracks_of(frames[:4])
+    steps = sensitive_steps(tracks, 0.2)
+    first = encode_tracks(tracks, steps)
+    base = SharedBase(first.planes.base_only(), first.rows, steps.coef_unit, 0.2, 0.0)
+    alive = np.arange(len(frames[0]))[40:]
+    mine = shared_tracks([frames[4].take(alive)], alive, base, {}, use_gauge=True)
+    for lam in (0.2, 1.0, 4.0):
+        told = encode_tracks(mine, shared_steps(base, mine, lam), base.planes)
+        shown = decode_segment(told.payload, base=base.planes).frame(0).opacities
+        assert shown[base.ids < 40].max() < 1 / 255

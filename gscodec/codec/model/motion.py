@@ -52,9 +52,12 @@ class Motion:
 
     def moved(self, x: np.ndarray) -> np.ndarray:
         """(T, N, 3): where slots that rest at x (N, 3) are taken."""
-        arms, moves = x[:, None] - self.centres[self.near], self.moves[:, self.near]
-        there = self.centres[self.near] + np.einsum("tnkab,nkb->tnka", moves[..., :3], arms) + moves[..., 3]
-        return np.asarray(np.einsum("nk,tnka->tna", self.weights, there))
+        out = np.empty((len(self.moves), *x.shape))
+        in_threads(
+            lambda t: _blend_places(x, self.centres, self.moves[t], self.near, self.weights, out[t]),
+            range(len(out)),
+        )
+        return out
 
     def still(self, means: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """(T, N, 3): tracks (T, N, 3) of slots at rest (N, 3), with the motion undone."""
@@ -94,6 +97,13 @@ def blend_turn(turns, near, weights, out):
         for c in range(4):
             out[c] += w * b[c]
     out /= np.sqrt(out[0] ** 2 + out[1] ** 2 + out[2] ** 2 + out[3] ** 2)
+
+
+@njit
+def _blend_places(x, centres, moves, near, weights, out):
+    """`blend_place` of slots at x (N, 3), into out (N, 3)."""
+    for i in range(x.shape[0]):
+        blend_place(x[i], centres, moves, near[i], weights[i], out[i])
 
 
 @njit

@@ -35,9 +35,8 @@ class Steps:
     wanted: np.ndarray  # (6, N) float64 log2 of the group's step in its unit, >= 0
 
 
-def _group_logs(tracks: Tracks, lam: float) -> list[np.ndarray]:
-    """By group: (N, channels) log2 of the ideal base step, capped."""
-    t = tracks.frames
+def _group_logs(tracks: Tracks, lam: float, t: int) -> list[np.ndarray]:
+    """By group: (N, channels) log2 of the ideal base step in a GOP of t frames, capped."""
     s = tracks.sensitivity
     scale = np.exp(tracks.logs.mean(0))
     coarser = BASE_COARSER if t > 1 else 1.0
@@ -60,7 +59,7 @@ def _group_logs(tracks: Tracks, lam: float) -> list[np.ndarray]:
 
 def classes_in(tracks: Tracks, lam: float, coef_unit: np.ndarray, frames: int) -> np.ndarray:
     """(6, N) `Steps.wanted` in the units of another GOP of so many frames, whose coefficients had coef_unit (C,)."""
-    logs = _group_logs(tracks, lam)
+    logs = _group_logs(tracks, lam, frames)
     wanted = np.zeros((GROUPS, tracks.slots))
     for g in range(GROUPS):
         channels = list(channels_of(g, tracks.sh_degree))
@@ -98,10 +97,10 @@ def _from_logs(tracks: Tracks, logs: list[np.ndarray]) -> Steps:
 
 def sensitive_steps(tracks: Tracks, lam: float) -> Steps:
     """Steps of equal slope at multiplier lambda."""
-    return _from_logs(tracks, _group_logs(tracks, lam))
+    return _from_logs(tracks, _group_logs(tracks, lam, tracks.frames))
 
 
 def flat_steps(tracks: Tracks, lam: float) -> Steps:
     """One step an attribute (its median), for the ablation only."""
-    logs = _group_logs(tracks, lam)
+    logs = _group_logs(tracks, lam, tracks.frames)
     return _from_logs(tracks, [np.broadcast_to(np.median(x, axis=0), x.shape) for x in logs])
