@@ -11,8 +11,9 @@ from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import channel_groups
 from gscodec.codec.model.motion import Motion, hard_motion, soft_motion
 from gscodec.codec.model.rebuild import rebuild_frame
-from gscodec.codec.planes import Planes, dct, read_base, read_planes
+from gscodec.codec.planes import Planes, read_base, read_planes
 from gscodec.codec.segment import MODE_CODED, Model, split_segment
+from gscodec.codec.series import dct
 from gscodec.splats.model import Splats
 
 __all__ = ["Gop", "base_quaternions", "decode_base", "decode_segment", "part_motion"]

@@ -27,18 +27,10 @@ from gscodec.codec.model.quantise import decoded_positions, quantise_base
 from gscodec.codec.model.relative import relative_rotations
 from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
-from gscodec.codec.planes import (
-    FEATURE_LIMIT,
-    MAX_PLACE,
-    Planes,
-    carried,
-    dct,
-    nearest_earlier,
-    part_units,
-    predicted_classes,
-)
+from gscodec.codec.planes import FEATURE_LIMIT, MAX_PLACE, Planes, predicted_classes
 from gscodec.codec.sections import write_segment
 from gscodec.codec.segment import MAX_LATTICE_BITS, Model
+from gscodec.codec.series import carried, dct, nearest_earlier, part_units
 from gscodec.codec.writing import EncodedGop, Quantised, Tools, Writer, canonical_quats, refinement
 
 __all__ = ["EncodedGop", "Quantised", "Tools", "encode_tracks", "quantise_tracks", "write_segment"]

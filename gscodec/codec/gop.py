@@ -19,6 +19,7 @@ from gscodec.codec.model.nodes import node_count
 from gscodec.codec.model.steps import Steps, flat_steps, sensitive_steps
 from gscodec.codec.model.tracks import Tracks, make_tracks
 from gscodec.codec.planes import Planes
+from gscodec.codec.quality import Check, next_lambda
 from gscodec.codec.segment import Model, join_segment
 from gscodec.codec.settings import EncodeSettings, target_psnr
 from gscodec.codec.shared import SharedBase, born_since, shared_steps, shared_tracks
@@ -27,7 +28,6 @@ from gscodec.splats.model import Splats
 if TYPE_CHECKING:
     from gscodec.render.cameras import Camera
     from gscodec.render.kept import SensitivityCache
-    from gscodec.render.metrics import Picture
     from gscodec.render.sensitivity import Sensitivity
 
 __all__ = ["GopJob", "GopResult", "Preset", "PRESET_EFFORT", "encode_gop", "seen_rows"]
@@ -53,7 +53,6 @@ PRESET_EFFORT = {
 }
 RATE_A_DB = 0.1  # change of log bytes that a decibel is worth, to compare two encodes near each other
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
-DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
 PSNR_CAP = 100.0
 # Squared error, where a Gaussian is missed most, up to which it may go, in lambda^2; and what the bytes of one that goes
 # buy elsewhere (50 bits), in the mean of all views: all that go together may cost that each.
@@ -133,7 +132,7 @@ def encode_gop(job: GopJob) -> GopResult:
     clock = _Clock()
     effort = PRESET_EFFORT[job.settings.preset]
     with clock.stage("quality check"):
-        check = _Check(job, effort)
+        check = Check(job.frames, effort.check_frames, job.check_cameras, job.settings.kernel)
     if job.shared is None:
         return _encode_own(job, effort, check, clock)
     try:
@@ -146,9 +145,7 @@ def encode_gop(job: GopJob) -> GopResult:
     return own if len(own.payload) < len(result.payload) else result
 
 
-def _encode_shared(
-    job: GopJob, shared: SharedBase, effort: Preset, check: _Check, clock: _Clock
-) -> GopResult:
+def _encode_shared(job: GopJob, shared: SharedBase, effort: Preset, check: Check, clock: _Clock) -> GopResult:
     """On the base of an earlier GOP: classes and order are that one's, but of what is born since."""
     sens: dict[int, Sensitivity] = {}
     if len(born_since(job.ids, shared.ids)):
@@ -168,7 +165,7 @@ def _encode_shared(
     return GopResult(encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages, on_shared=True)
 
 
-def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> GopResult:
+def _encode_own(job: GopJob, effort: Preset, check: Check, clock: _Clock) -> GopResult:
     with clock.stage("sensitivity"):
         sens = _sensitivities(job, effort)
     mid = next(iter(sens.values()))
@@ -209,7 +206,7 @@ def _encode_own(job: GopJob, effort: Preset, check: _Check, clock: _Clock) -> Go
 
 
 def _compare_parts(
-    job: GopJob, hard: Tracks, tracks_of: Callable[..., Tracks], lam: float, check: _Check, clock: _Clock
+    job: GopJob, hard: Tracks, tracks_of: Callable[..., Tracks], lam: float, check: Check, clock: _Clock
 ) -> tuple[Tracks, _Try]:
     """The cheapest of hard parts, none and, where hard ones are cheaper than none, soft ones; by real bytes."""
     make_steps = _steps_of(job)
@@ -240,7 +237,7 @@ def _steps_of(job: GopJob) -> Callable[[Tracks, float], Steps]:
 
 
 def _encode_seen(
-    job: GopJob, effort: Preset, sens: dict[int, Sensitivity], lam: float, check: _Check, clock: _Clock
+    job: GopJob, effort: Preset, sens: dict[int, Sensitivity], lam: float, check: Check, clock: _Clock
 ) -> GopResult:
     """A static scene without the Gaussians that it looks the same without, by the measure of lambda."""
     with clock.stage("visibility"):
@@ -301,7 +298,7 @@ def _losses(job: GopJob) -> np.ndarray:
     return measure(job.frames[0], job.around, kernel=job.settings.kernel)
 
 
-def _try(job: GopJob, made: Made, check: _Check, clock: _Clock) -> _Try:
+def _try(job: GopJob, made: Made, check: Check, clock: _Clock) -> _Try:
     with clock.stage("coding"):
         gop = quantise_tracks(*made, _tools(job))
     with clock.stage("quality check"):
@@ -365,37 +362,12 @@ def _first_lambda(job: GopJob, sens: Sensitivity) -> float:
     )
 
 
-class _Check:
-    """Foreground PSNR of decoded frames on a few of the encoder's own views, against the source."""
-
-    def __init__(self, job: GopJob, effort: Preset) -> None:
-        n, count = min(effort.check_frames, len(job.frames)), len(job.frames)
-        self.times = sorted({int((i + 0.5) * count / n) for i in range(n)})
-        self.cameras, self.kernel = job.check_cameras, job.settings.kernel
-        self.want = self._render({t: job.frames[t] for t in self.times})
-
-    def _render(self, frames: dict[int, Splats]) -> list[Picture]:
-        """The pictures of all times and cameras, a view a thread."""
-        from gscodec.render.rasterize import rasterize
-
-        views = [(t, camera) for t in self.times for camera in self.cameras]
-        return in_threads(lambda v: rasterize(frames[v[0]], v[1], kernel=self.kernel, alone=True), views)
-
-    def measure(self, gop: Gop) -> tuple[float, float]:
-        """(mean, worst) dB."""
-        from gscodec.render.metrics import psnr
-
-        got = self._render({t: gop.frame(t) for t in self.times})
-        values = in_threads(lambda pictures: psnr(*pictures), zip(self.want, got, strict=True))
-        return float(np.mean(values)), float(np.min(values))
-
-
 def _search(
     job: GopJob,
     effort: Preset,
     make: Callable[[float], Made],
     lam: float,
-    check: _Check,
+    check: Check,
     clock: _Clock,
     tried: _Try | None = None,
 ) -> tuple[EncodedGop, float, tuple[float, float]]:
@@ -413,15 +385,7 @@ def _search(
             best = (miss, one, lam)
         if miss <= effort.tolerance_db or i == tries - 1:
             break
-        lam = 2 ** _next_lambda(seen, want)
+        lam = 2 ** next_lambda(seen, want)
     assert best is not None
     with clock.stage("coding"):
         return best[1].encoded(), best[2], best[1].psnr
-
-
-def _next_lambda(seen: list[tuple[float, float]], want: float) -> float:
-    slope = -DB_AN_OCTAVE
-    if len(seen) > 1 and abs(seen[-1][0] - seen[-2][0]) > 1e-3:
-        slope = (seen[-1][1] - seen[-2][1]) / (seen[-1][0] - seen[-2][0])
-        slope = min(max(slope, -9.0), -2.5)
-    return seen[-1][0] + float(np.clip((want - seen[-1][1]) / slope, -4, 4))

@@ -22,7 +22,7 @@ from gscodec.codec.gop import PRESET_EFFORT, GopJob, GopResult, encode_gop
 from gscodec.codec.planes import Planes
 from gscodec.codec.segment import Model, split_segment
 from gscodec.codec.settings import MAX_GOP_FRAMES, EncodeSettings
-from gscodec.codec.shared import born_since
+from gscodec.codec.shared import MOST_SLOTS, builds_on
 from gscodec.splats.model import Splats
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ SENSITIVITY_VIEWS = {"fast": 12, "balanced": 48, "best": 96}
 SENSITIVITY_SIZE = {"fast": 256, "balanced": 384, "best": 512}
 CHECK_VIEWS = 4
 HIDING_VIEWS = {"fast": 0, "balanced": 48, "best": 96}  # from all around, for what may be dropped; 0: nothing
-MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
-MOST_BORN = 0.5  # of a GOP's Gaussians, on the base of another
 SHARED_GOPS = 8  # of which the first gives the others its base: what a seek must fetch besides is never far
 
 
@@ -220,14 +218,6 @@ def _jobs(
             keep_base=keep, first_rows=np.array_equal(ids, lead), cache=cache, around=around,
         )  # fmt: skip
         yield first, job, since_key
-
-
-def builds_on(key: np.ndarray, ids: np.ndarray, settings: EncodeSettings) -> bool:
-    """Whether a GOP of the Gaussians `ids` is tried on a base of the Gaussians `key`."""
-    if "births on shared bases" in settings.without or len(ids) == 0:
-        return np.array_equal(key, ids)
-    born = len(born_since(ids, key))
-    return born <= MOST_BORN * len(ids) and len(key) + born <= min(MOST_SLOTS * len(ids), MAX_SLOTS)
 
 
 def _results(

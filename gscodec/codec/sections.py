@@ -41,11 +41,11 @@ from gscodec.codec.planes import (
     SIDE_TRANSLATION,
     base_coder,
     coefficient_coder,
-    nearest_earlier,
     predicted_classes,
     side_coder,
 )
 from gscodec.codec.segment import BASIS_EXPLICIT, join_segment
+from gscodec.codec.series import nearest_earlier
 from gscodec.codec.writing import EncodedGop, Quantised
 
 __all__ = ["write_segment"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gscodec.base.limits import MAX_SLOTS
 from gscodec.codec.decoder import Gop, part_centres
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import POSITION
@@ -20,11 +21,14 @@ from gscodec.codec.model.parts import choose_moves
 from gscodec.codec.model.steps import Steps, classes_in
 from gscodec.codec.model.tracks import LOGIT_LIMIT, Tracks, attribute_tracks, spell, track_sensitivity
 from gscodec.codec.planes import Planes
+from gscodec.codec.settings import EncodeSettings
 from gscodec.splats.model import Splats
 
+MOST_SLOTS = 1.5  # of a GOP, for each Gaussian of a frame: players keep all of them
+MOST_BORN = 0.5  # of a GOP's Gaussians, on the base of another
 DEAD_LOGIT = -2 * LOGIT_LIMIT  # unseen even where steps are coarse and the way there was rounded short
 
-__all__ = ["SharedBase", "born_since", "shared_steps", "shared_tracks"]
+__all__ = ["MOST_SLOTS", "SharedBase", "born_since", "builds_on", "shared_steps", "shared_tracks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,14 @@ class SharedBase:
 def born_since(ids: np.ndarray, base_ids: np.ndarray) -> np.ndarray:
     """Rows of the Gaussians numbered `ids` that are not among a base's."""
     return np.flatnonzero(~np.isin(ids, base_ids))
+
+
+def builds_on(key: np.ndarray, ids: np.ndarray, settings: EncodeSettings) -> bool:
+    """Whether a GOP of the Gaussians `ids` is tried on a base of the Gaussians `key`."""
+    if "births on shared bases" in settings.without or len(ids) == 0:
+        return np.array_equal(key, ids)
+    born = len(born_since(ids, key))
+    return born <= MOST_BORN * len(ids) and len(key) + born <= min(MOST_SLOTS * len(ids), MAX_SLOTS)
 
 
 def shared_tracks(

@@ -11,9 +11,9 @@ import pytest
 from gscodec.codec.decoder import decode_segment
 from gscodec.codec.encoder import encode_tracks
 from gscodec.codec.model.steps import sensitive_steps
-from gscodec.codec.pipeline import builds_on, decode_file, encode_sequence
+from gscodec.codec.pipeline import decode_file, encode_sequence
 from gscodec.codec.settings import EncodeSettings
-from gscodec.codec.shared import SharedBase, shared_steps, shared_tracks
+from gscodec.codec.shared import SharedBase, builds_on, shared_steps, shared_tracks
 from gscodec.container.file import GsvFile
 from gscodec.render.metrics import psnr
 from gscodec.render.rasterize import rasterize

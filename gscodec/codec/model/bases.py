@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gscodec.base.jit import njit
-from gscodec.codec.planes import BASIS_SCALE, dct
+from gscodec.codec.planes import BASIS_SCALE
 from gscodec.codec.segment import BASIS_DCT, BASIS_EXPLICIT, BASIS_NONE
+from gscodec.codec.series import dct
 
 __all__ = ["choose_basis", "frame_weights", "project"]
 

@@ -1,6 +1,7 @@
 /** How parts move, frame by frame (SPEC.md 5.7, 5.10). */
 
-import { dct, type Planes } from "./planes.js";
+import { dct } from "./dct.js";
+import type { Planes } from "./planes.js";
 import { polar } from "./rotation.js";
 
 /** Of a part in one frame: 3 x 4 M | b row-major, quaternion, what it adds to log scales, centre. */

@@ -13,7 +13,6 @@ import {
 } from "./coefficients.js";
 import { BadData } from "./errors.js";
 import {
-  BASIS_EXPLICIT,
   COLOUR,
   GROUPS,
   groupOf,
@@ -33,19 +32,13 @@ import {
 import { findNeighbours, MOST, Neighbours } from "./neighbours.js";
 import { readPositions } from "./positions.js";
 import { type Shape, shapeOf } from "./shape.js";
-import { readNodes } from "./soft.js";
+import { readSide } from "./side.js";
 
 const BASE_ORDER = [SCALE, OPACITY, ROTATION, COLOUR, SH];
 const LABEL_COUNTERS = 3 + 64;
-const SIDE_BASIS = 0;
-const SIDE_LINEAR = 1;
-const SIDE_TRANSLATION = 2;
-const SIDE_COUNT = 3;
-const SIDE_SETS = 5;
 const SET_COEF = GROUPS;
 const SET_OVERFLOW = GROUPS + 4 * GROUPS;
 const COEFFICIENT_SETS = SET_OVERFLOW + 4;
-const BASIS_SCALE = 512;
 
 /** An entry of the overflow list. */
 export interface Overflow {
@@ -266,48 +259,6 @@ function readBasePlane(coder: Decoder, planes: Base, c: number, qBefore: Int32Ar
     v[i] = value;
   }
   return q;
-}
-
-/** Rows k = 0..T-1 of the orthonormal DCT-II. */
-export function dct(t: number): Float64Array[] {
-  return Array.from({ length: t }, (_, k) =>
-    Float64Array.from({ length: t }, (_, i) =>
-      k === 0 ? 1 / Math.sqrt(t) : Math.sqrt(2 / t) * Math.cos((Math.PI * (2 * i + 1) * k) / (2 * t)),
-    ),
-  );
-}
-
-function readSide(section: Uint8Array, planes: Planes): void {
-  const { model } = planes;
-  const coder = Decoder.ofSets(section, "side", SIDE_SETS);
-  const t = model.frames;
-  const cosines = dct(t);
-  const first = model.shared ? 0 : 1; // the base is the mean, unless it is another segment's
-  for (let g = 0; g < GROUPS; g++) {
-    const count = model.basisCount[g]!;
-    planes.bases[g] =
-      model.basisKind[g] === BASIS_EXPLICIT
-        ? Array.from({ length: count }, () =>
-            Float64Array.from({ length: t }, () => coder.number(SIDE_BASIS, true) / BASIS_SCALE),
-          )
-        : cosines.slice(first, count + first);
-  }
-  if (model.soft) {
-    readNodes(coder, planes);
-    return;
-  }
-  for (let p = 0; p < model.parts; p++) {
-    planes.parts.push(
-      Array.from({ length: 12 }, (_, e) => {
-        const count = coder.number(SIDE_COUNT, false);
-        if (count > t) throw coder.bad("too many part coefficients");
-        const moves = e % 4 === 3;
-        const unit = model.partUnit[moves ? 1 : 0]!;
-        const set = moves ? SIDE_TRANSLATION : SIDE_LINEAR;
-        return Float64Array.from({ length: count }, () => coder.number(set, true) * unit);
-      }),
-    );
-  }
 }
 
 function readCoefficients(section: Uint8Array, planes: Planes): void {
