@@ -116,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse("no player draws the analytic kernel yet: write a folder of PLY", field="--kernel")
     if to_folder:
         refuse_other_files(out)
-    encode = EncodeSettings(quality=args.quality, preset=args.preset, seed=args.seed, workers=args.workers)
+    encode = EncodeSettings(
+        quality=args.quality, preset=args.preset, seed=args.seed, workers=args.workers, device=args.device
+    )
     _need(args.device)
     from gscodec.base.progress import Progress
     from gscodec.train.captures import open_capture

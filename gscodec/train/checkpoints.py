@@ -19,7 +19,7 @@ from gscodec.train.gaussians import NAMES, Gaussians, to_splats
 from gscodec.train.lives import Lives, life_sources, settle_lives
 from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
-from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
+from gscodec.train.store import PART, UNREADABLE, clear_parts, load_arrays, not_ours, save_arrays
 
 __all__ = [
     "COLOURS",
@@ -150,8 +150,9 @@ def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -
     wanted = json.loads(json.dumps(run))
     place = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
+    clear_parts(folder)
     if not place.exists():
-        part = place.with_suffix(".part")
+        part = place.with_suffix(PART)
         part.write_text(json.dumps(wanted), encoding="utf-8")
         part.replace(place)
         return

@@ -79,10 +79,11 @@ def bear(
     None where there are no slots or views agree on no place.
     """
     n = len(carried.means)
-    shown = {}
-    for view, pixels in lost.pixels.items():
-        mask = capture.picture(view, frame).mask
-        shown[view] = pixels if mask is None else pixels & (mask >= MASK_ON)
+    masks = ((view, capture.picture(view, frame).mask) for view in lost.pixels)
+    shown = (
+        (view, lost.pixels[view] if mask is None else lost.pixels[view] & (mask >= MASK_ON))
+        for view, mask in masks
+    )
     places = carve(capture, shown, frame, need=2, agree=AGREE)
     wanted = min(max(LEAST, math.ceil(DENSER * lost.share * n)), int(MOST * n))
     rows = free[:wanted]
