@@ -245,10 +245,10 @@ def _points(model: Path, binary: bool) -> SeedPoints | None:
         for line in filter(None, _lines(path)):
             fields = line.split()
             try:
-                _, x, y, z, r, g, b, *_ = fields
-                means.append((float(x), float(y), float(z)))
-                colors.append((int(r), int(g), int(b)))
-            except ValueError:
+                place, color = [float(v) for v in fields[1:4]], [int(v) for v in fields[4:7]]
+                means.append((place[0], place[1], place[2]))
+                colors.append((color[0], color[1], color[2]))
+            except (ValueError, IndexError):
                 raise BadInput("not a point's line", file=str(path), field=line[:40]) from None
     if not means:
         return None
