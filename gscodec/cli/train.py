@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         "--gaussians",
         type=int,
         metavar="N",
-        help="slots at most, the same throughout: those not worth their bits go (default: preset's)",
+        help="slots at most in a frame: those not worth their bits go (default: preset's)",
     )
     p.add_argument("--sh-degree", type=int, choices=(0, 1), help="default 1")
     p.add_argument("--kernel", choices=KERNELS, help="default classic; analytic: PLY only")
@@ -116,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
         raise Misuse("no player draws the analytic kernel yet: write a folder of PLY", field="--kernel")
     if to_folder:
         refuse_other_files(out)
-    encode = EncodeSettings(quality=args.quality, preset=args.preset, seed=args.seed, workers=args.workers)
+    encode = EncodeSettings(
+        quality=args.quality, preset=args.preset, seed=args.seed, workers=args.workers, device=args.device
+    )
     _need(args.device)
     from gscodec.base.progress import Progress
     from gscodec.train.captures import open_capture
@@ -144,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(document)
         return 0
-    line = f"{out}: {len(sequence)} frames of {document['gaussians']} Gaussians"
+    line = f"{out}: {len(sequence)} frames of {document['gaussians']} Gaussians at most"
     if "psnr" in document:
         line += f", held out {document['psnr']['mean']:.2f} dB (worst frame {document['psnr']['worst']:.2f})"
     if "difference" in document.get("temporal", {}):
@@ -160,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
 def _report(sequence: TrainedSequence, plan: Plan) -> dict[str, Any]:
     return {
         "frames": len(sequence),
-        "gaussians": len(sequence[0].means),
+        "gaussians": sequence.most_gaussians(),
         "gops": len(plan.starts),
         "still": sequence.still_share(),
         **_scores(sequence, sequence, "psnr"),

@@ -1,7 +1,7 @@
 """Deaths and births where a GOP begins: slots that show nothing any more go to where the picture is furthest off.
 
-Inside a GOP a slot stays the same Gaussian; to the encoder a slot that is used again is a death and a birth, found as
-such (splats/matching.py), and a GOP of training begins where it sends a new base anyhow.
+To the encoder a slot that is used again is a death and a birth, found as such (splats/matching.py), and a GOP of
+training begins where it sends a new base anyhow. What is born inside a GOP is told otherwise: see spares.py, lives.py.
 """
 
 from __future__ import annotations

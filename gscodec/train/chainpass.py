@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
 from gscodec.train.births import reuse_slots
 from gscodec.train.captures.half import halved
@@ -107,11 +108,10 @@ def _refine(
     """
     start = way[-1]
     generator = torch.Generator().manual_seed(settings.seed + start)
-    seed, born, beside = reuse_slots(carried.gaussians, capture, start, settings.kernel, generator)
+    seed, *reused = reuse_slots(carried.gaussians, capture, start, settings.kernel, generator)
+    born, beside = (rows.cpu() for rows in reused)
     lives = carried.lives
-    new = torch.nonzero(lives.born == start)[:, 0]  # in the chain's last step
-    where = torch.arange(len(lives.born))
-    where[new] = lives.beside[new]
+    where = _moving_as(lives, start, carried.gaussians)
     where[born] = where[beside]  # a slot that is born moves as the one beside it
     came, went = before.gaussians.take(where), carried.gaussians.take(where)
     held = key.gaussians.take(lives.beside)
@@ -134,6 +134,22 @@ def _refine(
     )  # fmt: skip
     motion = node_motion(bind_nodes(gaussians, settings.nodes), came, went)
     return Checkpoint(gaussians, motion, still, Lives.of_first(len(still), start))
+
+
+def _moving_as(lives: Lives, frame: int, gaussians: Gaussians) -> torch.Tensor:
+    """(N,) the slot that tells how each has come to `frame`: itself, or beside which it was born there.
+
+    Where that one was born there too, it has come from nowhere: then the nearest one that has not.
+    """
+    where = torch.arange(len(lives.born))
+    is_new = lives.born == frame
+    new = torch.nonzero(is_new)[:, 0]
+    where[new] = lives.beside[new]
+    astray = new[is_new[where[new]]]
+    if len(astray):
+        others, means = torch.nonzero(~is_new)[:, 0], gaussians.means.cpu().numpy()
+        where[astray] = others[cKDTree(means[others]).query(means[astray])[1]]
+    return where
 
 
 def _shown_loss(

@@ -16,10 +16,10 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
 from gscodec.train.colour import CameraColours
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
-from gscodec.train.lives import Lives, life_sources, settle_lives
+from gscodec.train.lives import Held, Lives, held_slots, settle_lives
 from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
-from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
+from gscodec.train.store import PART, UNREADABLE, clear_parts, load_arrays, not_ours, save_arrays
 
 __all__ = [
     "COLOURS",
@@ -34,6 +34,7 @@ __all__ = [
 
 PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
 LIVES = ("born", "beside")
+FAILED = "failed."  # and a view's number
 SHOWN_ONLY = ("preview_every",)  # settings that change no result
 
 
@@ -47,10 +48,14 @@ class Checkpoint:
         torch.Tensor
     )  # (N,) bool: held bit for bit from the frame before; a GOP's first: from the last GOP's first
     lives: Lives
+    failed: dict[int, torch.Tensor] = field(
+        default_factory=dict
+    )  # by view (h, w): errors in this GOP that births could not mend
 
     def save(self, path: Path) -> None:
         others = {"motion": self.motion, "still": self.still, **{n: getattr(self.lives, n) for n in LIVES}}
-        save_arrays(path, self.gaussians.tensors() | others)
+        failed = {f"{FAILED}{view}": cells for view, cells in self.failed.items()}
+        save_arrays(path, self.gaussians.tensors() | others | failed)
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> Checkpoint:
@@ -61,10 +66,15 @@ class Checkpoint:
             lives = Lives(*(torch.from_numpy(arrays[k]) for k in LIVES))
             if len({len(tensors[k]) for k in (*NAMES, "still")} | {len(lives.born), len(lives.beside)}) > 1:
                 raise ValueError("arrays of different lengths")
+            failed = {
+                int(k.removeprefix(FAILED)): torch.from_numpy(array)
+                for k, array in arrays.items()
+                if k.startswith(FAILED)
+            }
         except UNREADABLE as error:
             raise not_ours(path, "a checkpoint") from error
         gaussians = Gaussians(*(tensors[name] for name in NAMES))
-        return cls(gaussians, tensors["motion"], tensors["still"], lives)
+        return cls(gaussians, tensors["motion"], tensors["still"], lives, failed)
 
 
 @dataclass(frozen=True)
@@ -75,9 +85,7 @@ class TrainedSequence:
     capture: Capture
     settings: TrainSettings
     frames: range  # of the capture
-    _sources: dict[int, torch.Tensor] = field(
-        default_factory=dict, init=False, compare=False
-    )  # by first frame of a GOP
+    _held: dict[int, Held] = field(default_factory=dict, init=False, compare=False)  # by first frame of a GOP
 
     @property
     def fps(self) -> float:
@@ -106,16 +114,23 @@ class TrainedSequence:
         plan = make_plan(self.fps, self.settings.gop, self.frames)
         start = plan.start_of(self.frames[index])
 
-        def read(at: int) -> Checkpoint:
-            return Checkpoint.load(frame_path(self.folder, start + at))
+        def read(at: int) -> tuple[Gaussians, Lives]:
+            one = Checkpoint.load(frame_path(self.folder, start + at))
+            return one.gaussians, one.lives
 
-        if start not in self._sources:
-            self._sources.clear()  # those of one GOP are kept: frames are mostly read in order
-            self._sources[start] = life_sources(map(read, range(len(plan.gop(start)))), start)
-        return settle_lives(read, self._sources[start], self.frames[index] - start)
+        if start not in self._held:
+            self._held.clear()  # those of one GOP are kept: frames are mostly read in order
+            self._held[start] = held_slots(read, len(plan.gop(start)), start)
+        return settle_lives(self.checkpoint(index).gaussians, self._held[start], self.frames[index] - start)
 
     def checkpoint(self, index: int) -> Checkpoint:
         return Checkpoint.load(frame_path(self.folder, self.frames[index]))
+
+    def most_gaussians(self) -> int:
+        """The most that a frame has: the last of a GOP has all that were born in it."""
+        plan = make_plan(self.fps, self.settings.gop, self.frames)
+        last = (self.frames.index(plan.gop(start)[-1]) for start in plan.starts)
+        return max(len(self.checkpoint(index).gaussians.means) for index in last)
 
     def still_share(self) -> float:
         """Share of the slots that hold still bit for bit, mean over frames after a GOP's first; 0: no such frames."""
@@ -150,8 +165,9 @@ def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -
     wanted = json.loads(json.dumps(run))
     place = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
+    clear_parts(folder)
     if not place.exists():
-        part = place.with_suffix(".part")
+        part = place.with_suffix(PART)
         part.write_text(json.dumps(wanted), encoding="utf-8")
         part.replace(place)
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gscodec.train.captures.model import Capture
 from gscodec.train.checkpoints import Checkpoint, frame_path, load_colours
@@ -19,9 +20,8 @@ from gscodec.train.lives import Lives
 from gscodec.train.lost import Usual, usual_errors
 from gscodec.train.motion import Nodes, bind_nodes, move
 from gscodec.train.plan import Plan, make_plan
-from gscodec.train.prune import contribution
 from gscodec.train.settings import TrainSettings
-from gscodec.train.spares import bear, free_slots, put, train_alone
+from gscodec.train.spares import Light, ReadFrame, bear, free_slots, put, train_alone
 
 __all__ = ["Chain", "OnFrame", "ReportOf", "follow", "train_gop", "unheard", "untold"]
 
@@ -52,6 +52,8 @@ class Chain:
     neighbours: Neighbours
     colours: CameraColours | None = None
     usual: Usual | None = None  # None: nothing is born
+    light: Light | None = None  # there with `usual`
+    past: ReadFrame | None = None  # the frames up to now, where they are shown
 
     @classmethod
     def of(
@@ -62,13 +64,15 @@ class Chain:
         frames: int,
         start: int,
         colours: CameraColours | None = None,
+        past: ReadFrame | None = None,
     ) -> Chain:
-        """`frames`: of the whole clip; `start`: that of the key."""
+        """`frames`: of the whole clip; `start`: that of the key; `past` reads those that are done."""
         spread = make_plan(capture.fps, settings.gop, range(frames)).base_frames
         steps, rate = codec_steps(key, capture, settings.kernel, spread, settings.device, settings.quality)
         usual = usual_errors(key, capture, start, settings.kernel, colours) if settings.births else None
+        light = Light(key, capture, start, settings.kernel) if settings.births else None
         nodes, neighbours = bind_nodes(key, settings.nodes), find_neighbours(key)
-        return cls(key, start, nodes, steps, rate, neighbours, colours, usual)
+        return cls(key, start, nodes, steps, rate, neighbours, colours, usual, light, past)
 
     def of_slots(self, lives: Lives) -> Chain:
         """For the slots of a later frame."""
@@ -92,6 +96,10 @@ def train_gop(
 ) -> None:
     """All frames of the GOP that begins at `start`, whose first is there; those that are there already are kept."""
     chain: Chain | None = None
+
+    def past(frame: int) -> Gaussians:
+        return Checkpoint.load(frame_path(work, frame), settings.device).gaussians
+
     for frame in plan.gop(start)[1:]:
         path = frame_path(work, frame)
         there = path.exists()
@@ -99,7 +107,7 @@ def train_gop(
             if chain is None:
                 key = Checkpoint.load(frame_path(work, start), settings.device)
                 colours = load_colours(work, capture, settings)
-                chain = Chain.of(key.gaussians, capture, settings, len(plan.frames), start, colours)
+                chain = Chain.of(key.gaussians, capture, settings, len(plan.frames), start, colours, past)
             before = Checkpoint.load(frame_path(work, frame - 1), settings.device)
             follow(capture, settings, chain, frame, before, report_of(frame)).save(path)
         on_frame(frame, there)
@@ -127,8 +135,10 @@ def follow(
     carried = move(before, nodes, motion_loss, settings.motion_iterations, report).fixed()
     calm = _calm(capture, settings, here, frame, before, carried)
     gaussians, still = detail(calm, picture_loss, settings.detail_iterations, report)
-    done = Checkpoint(gaussians, nodes.motion, still, last.lives)
-    return done if chain.usual is None else _with_births(capture, settings, chain, frame, last, carried, done)
+    done = Checkpoint(gaussians, nodes.motion, still, last.lives, last.failed)
+    if chain.usual is None:
+        return done
+    return _with_births(capture, settings, chain, frame, last, carried, done, report)
 
 
 def _calm(
@@ -140,33 +150,36 @@ def _calm(
 
 def _with_births(
     capture: Capture, settings: TrainSettings, chain: Chain, frame: int, last: Checkpoint, carried: Gaussians,
-    done: Checkpoint,
+    done: Checkpoint, report: Report | None,
 ) -> Checkpoint:  # fmt: skip
     """`done`, or where its picture is lost in places, the detail stage once more from `carried` with births there.
 
-    They are kept if much less is lost with them.
+    They are kept if much less is lost with them; if not, nobody tries there again in this GOP until more is lost.
     """
-    assert chain.usual is not None
-    lost = chain.usual.lost(done.gaussians, capture, frame)
+    assert chain.usual is not None and chain.light is not None
+    lost = chain.usual.lost(done.gaussians, capture, frame, last.failed)
     if not lost.cells:
         return done
-    light = (
-        contribution(chain.first, capture, chain.start, settings.kernel),
-        contribution(done.gaussians, capture, frame, settings.kernel),
-    )
-    free = free_slots(
-        chain.first, done.gaussians, light, last.lives, chain.start, chain.nodes.rows, settings.gaussians
-    )
+    told = (lambda _, loss: report(0, loss)) if report else None  # the plan counts none of these steps
+    idle = chain.light.idle(done.gaussians, last.lives, frame, chain.past)
+    free = free_slots(chain.first, done.gaussians, idle, chain.nodes.rows, settings.gaussians)
     rng = np.random.default_rng([settings.seed, frame, BORN])
     born = bear(carried, last.lives, free, lost, capture, frame, rng)
+    unmended = replace(done, failed=_worst(last.failed, lost.cells))
     if born is None:
-        return done
+        return unmended
     picture_loss = PictureLoss(capture, frame, settings.kernel, rng, colours=chain.colours)
-    seed = train_alone(born, picture_loss)
+    seed = train_alone(born, picture_loss, told)
     before = put(last.gaussians, born.rows, seed.take(born.rows))
     calm = _calm(capture, settings, chain.of_slots(born.lives), frame, before, seed)
-    gaussians, still = detail(calm, picture_loss, settings.detail_iterations)
+    gaussians, still = detail(calm, picture_loss, settings.detail_iterations, told)
     still[born.rows] = False
-    if chain.usual.lost(gaussians, capture, frame).total > MENDED * lost.total:
-        return done
-    return Checkpoint(gaussians, done.motion, still, born.lives)
+    if chain.usual.lost(gaussians, capture, frame, last.failed).total > MENDED * lost.total:
+        return unmended
+    return Checkpoint(gaussians, done.motion, still, born.lives, last.failed)
+
+
+def _worst(failed: dict[int, torch.Tensor], cells: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+    """By view, the larger of both in each cell."""
+    both = {view: torch.maximum(failed[view], cells[view].cpu()) for view in failed.keys() & cells.keys()}
+    return dict(sorted((failed | {view: one.cpu() for view, one in cells.items()} | both).items()))

@@ -6,10 +6,8 @@ then the stream pays for its opacity alone. What has died stays as it was seen l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,10 +15,9 @@ from gscodec.render.projection import MIN_ALPHA
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.mcmc import GONE
 
-if TYPE_CHECKING:
-    from gscodec.train.checkpoints import Checkpoint
+__all__ = ["Held", "Lives", "held_slots", "settle_lives"]
 
-__all__ = ["Lives", "life_sources", "settle_lives"]
+UNTOUCHED = ("means", "quats", "log_scales", "sh")  # of what nobody sees: all but its opacity
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,54 +40,75 @@ class Lives:
         return Lives(born, near)
 
 
-def life_sources(gop: Iterable[Checkpoint], start: int) -> torch.Tensor:
-    """(T, N) int64, N of the last frame: of which frame each slot has all but its opacity.
+ReadFrame = Callable[[int], tuple[Gaussians, Lives]]  # of a GOP, whose frames are counted from 0
 
-    Frames are counted from 0 in the GOP, which begins at `start`. Before a slot is first seen, that in which it will be; from then on the one that has shown it last.
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The M slots of a GOP that some of its T frames do not show, and what they are told as in these."""
+
+    count: int  # slots of the last frame, in which all are
+    rows: torch.Tensor  # (M,) int64
+    sources: torch.Tensor  # (T, M) int32: of which frame each has all but its opacity
+    places: torch.Tensor  # (T, M) int32: where in `kept` that is, -1 where it is the frame's own
+    kept: Gaussians  # (P,)
+
+
+def held_slots(read: ReadFrame, length: int, start: int) -> Held:
+    """Of a GOP of `length` frames that begins at `start`; each is read twice.
+
+    Before a slot is first seen, it is as it will be; from then on as the frame had it that has shown it last.
     """
-    lives, seen = [], []
-    for frame in gop:
-        lives.append(frame.lives.born)
-        seen.append(torch.sigmoid(frame.gaussians.logits) >= MIN_ALPHA)
-    count = len(lives[-1])
-    shown = torch.zeros(len(lives), count, dtype=torch.bool)
-    for t, drawn in enumerate(seen):
-        shown[t, : len(drawn)] = drawn
-    for t, (before, born) in enumerate(pairwise(lives), 1):
-        new = torch.nonzero(born == start + t)[:, 0]
-        shown[:t, new[_first_life(before, new, start)]] = False  # hidden by others, if it was there at all
-        shown[t, new] = True
-    sources = torch.zeros(len(lives), count, dtype=torch.int64)
-    first = torch.where(shown.any(0), shown.int().argmax(0), 0)
-    for t in range(len(lives)):
+    shown, rows, count = _shown(read, length, start)
+    sources = torch.zeros(length, len(rows), dtype=torch.int32)
+    first = torch.where(shown.any(0), shown.int().argmax(0), 0).int()
+    for t in range(length):
         sources[t] = torch.where(shown[t], t, sources[t - 1] if t else first)
-    return sources
+    column = torch.arange(len(rows))
+    away = sources != torch.arange(length)[:, None]
+    keys = sources.long() * max(1, len(rows)) + column  # one for each slot as one frame has it
+    wanted = torch.unique(keys[away])
+    places = torch.where(away, torch.searchsorted(wanted, keys), -1).int()
+    of, slots = wanted // max(1, len(rows)), rows[wanted % max(1, len(rows))]
+    kept = read(0)[0].take(torch.zeros(0, dtype=torch.int64)).extended(len(wanted))
+    for source in torch.unique(of).tolist():
+        mine, there = of == source, read(source)[0]
+        for name in UNTOUCHED:
+            getattr(kept, name)[mine] = getattr(there, name)[slots[mine]]
+    return Held(count, rows, sources, places, kept)
 
 
-def _first_life(born: torch.Tensor, rows: torch.Tensor, start: int) -> torch.Tensor:
-    """(M,) bool: whether `rows`, before they were born anew, were none or what the GOP began with."""
-    known = rows < len(born)
-    return ~known | (born[rows.clamp(max=len(born) - 1)] <= start)
+def _shown(read: ReadFrame, length: int, start: int) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """(T, M) bool: which frames show the slots (M,) that not all show; and the number of all."""
+    drawn, births = [], []
+    for t in range(length):
+        gaussians, lives = read(t)
+        drawn.append(torch.sigmoid(gaussians.logits) >= MIN_ALPHA)
+        births.append(torch.nonzero(lives.born == start + t)[:, 0])
+    count = len(drawn[-1])
+    shown = torch.stack([torch.cat([one, one.new_zeros(count - len(one))]) for one in drawn])
+    for t, new in enumerate(births[1:], 1):
+        shown[:t, new] = False  # nobody saw it in them, or it would not have been free
+        shown[t, new] = True
+    rows = torch.nonzero(~shown.all(0))[:, 0]
+    return shown[:, rows], rows, count
 
 
-def settle_lives(read: Callable[[int], Checkpoint], sources: torch.Tensor, at: int) -> Gaussians:
-    """The Gaussians of frame `at` of a GOP, counted from 0, with a row for each slot of its last frame.
+def settle_lives(own: Gaussians, held: Held, at: int) -> Gaussians:
+    """The Gaussians of frame `at` of a GOP, `own` in its checkpoint, with a row for each slot of the last frame.
 
-    `read`: a frame of it; `sources`: of life_sources. Nothing that is seen changes; where no slot is born or dies,
-    nothing at all.
+    Nothing that is seen changes; where no slot is born or dies, nothing at all.
     """
-    own = read(at).gaussians
-    lacking = sources.shape[1] - len(own.means)
-    wanted = torch.nonzero(sources[at] != at)[:, 0]
-    if not lacking and not len(wanted):
+    lacking = held.count - len(own.means)
+    away = held.places[at] >= 0
+    if not lacking and not bool(away.any()):
         return own
     out = own.extended(lacking)
     out.logits[len(own.means) :] = GONE
-    for source in torch.unique(sources[at, wanted]).tolist():
-        rows, there = wanted[sources[at, wanted] == source], read(source).gaussians
-        for name in ("means", "quats", "log_scales", "sh"):
-            getattr(out, name)[rows] = getattr(there, name)[rows]
-        if source > at:
-            drawn = torch.sigmoid(out.logits[rows]) >= MIN_ALPHA
-            out.logits[rows[drawn]] = GONE
+    rows, places = held.rows[away], held.places[at, away].long()
+    for name in UNTOUCHED:
+        getattr(out, name)[rows] = getattr(held.kept, name)[places]
+    before = held.sources[at, away] > at
+    drawn = torch.sigmoid(out.logits[rows]) >= MIN_ALPHA
+    out.logits[rows[before & drawn]] = GONE
     return out

@@ -7,6 +7,7 @@ something that no Gaussian shows is off by more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ NEARLY_ALL = 0.95  # of the cells that show anything
 TIMES = 10.0  # their error; capture-fox comes to 6.3 in the view that VIEWS asks for
 NEAR_TIMES = 3.0  # the largest error around
 FLOOR = 1e-2  # mean squared error that is never too much
+WORSE = 1.5  # times an error that could not be mended: worth another try
 VIEWS = 0.25  # of the views, and two, in which something is lost, or it is noise
 
 
@@ -52,8 +54,17 @@ class Usual:
     kernel: str
     colours: CameraColours | None
 
-    def lost(self, gaussians: Gaussians, capture: Capture, frame: int) -> Lost:
-        """Nothing is unless several views say so."""
+    def lost(
+        self,
+        gaussians: Gaussians,
+        capture: Capture,
+        frame: int,
+        failed: Mapping[int, torch.Tensor] | None = None,
+    ) -> Lost:
+        """Nothing is unless several views say so.
+
+        `failed`: errors by view (h, w) that could not be mended; there and around nothing is lost that is not worse.
+        """
         cells: dict[int, torch.Tensor] = {}
         pixels: dict[int, npt.NDArray[np.bool_]] = {}
         shown = lost = agree = 0
@@ -62,6 +73,8 @@ class Usual:
             error = picture_error(gaussians, capture, view, frame, self.kernel, self.colours)
             mean = _cells(error)
             limit = self.limits.get(view, torch.full_like(mean, self.limit))
+            if failed and view in failed:
+                limit = torch.maximum(limit, WORSE * _around(failed[view].to(limit)))
             off = mean > limit
             shown += int((mean > 0).sum())
             lost += int(off.sum())
@@ -87,8 +100,8 @@ def usual_errors(
     known = np.concatenate([m[m > 0].cpu().numpy() for m in means.values()] or [np.zeros(0)])
     usual = float(np.quantile(known, NEARLY_ALL)) if len(known) else 0.0
     limit = max(FLOOR, TIMES * usual)
-    around = {v: nn.max_pool2d(m[None, None], 3, 1, 1)[0, 0] for v, m in means.items()}
-    return Usual({v: (NEAR_TIMES * m).clamp(min=limit) for v, m in around.items()}, limit, kernel, colours)
+    limits = {v: (NEAR_TIMES * _around(m)).clamp(min=limit) for v, m in means.items()}
+    return Usual(limits, limit, kernel, colours)
 
 
 def picture_error(
@@ -105,6 +118,11 @@ def picture_error(
             target = torch.from_numpy(picture.over(background)).to(rgb.device)
             total += (rgb + background * (1 - alpha) - target).square().mean(-1) / 2
     return total if picture.valid is None else total * torch.from_numpy(picture.valid).to(rgb.device)
+
+
+def _around(cells: torch.Tensor) -> torch.Tensor:
+    """(h, w) the largest of each cell and its neighbours."""
+    return nn.max_pool2d(cells[None, None], 3, 1, 1)[0, 0]
 
 
 def _side(error: torch.Tensor) -> int:

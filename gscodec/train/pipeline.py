@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gscodec.base import cuda
 from gscodec.base.errors import MissingDependency, Misuse
 from gscodec.base.lock import alone_in
 from gscodec.render.output import write_png
@@ -65,8 +66,10 @@ def train_sequence(
     BadInput and its kin from the capture.
     """
     frames = range(capture.n_frames) if frames is None else frames
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
+    if settings.device == "cuda":
+        if not torch.cuda.is_available():
+            raise MissingDependency("torch sees no CUDA GPU; train with --device cpu")
+        cuda.load("sensitivity")  # missed before any work, not when the key frame first asks for steps
     if workers < 1 or (workers > 1 and reopen is None):
         raise Misuse(
             "at least one worker, and more than one only with a way to open the capture", workers=workers

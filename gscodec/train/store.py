@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile
@@ -11,18 +12,25 @@ import torch
 
 from gscodec.base.errors import BadInput
 
-__all__ = ["UNREADABLE", "load_arrays", "not_ours", "save_arrays"]
+__all__ = ["PART", "UNREADABLE", "clear_parts", "load_arrays", "not_ours", "save_arrays"]
 
+PART = ".part"  # ends the name of what is half written
 UNREADABLE = (OSError, EOFError, KeyError, IndexError, ValueError, TypeError, RuntimeError, BadZipFile)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray | torch.Tensor]) -> None:
-    """As .npz, by rename."""
+    """As .npz, by rename. What is half written has the process in its name: no other one writes there."""
     plain = {k: v.detach().cpu().numpy() if isinstance(v, torch.Tensor) else v for k, v in arrays.items()}
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}{PART}")
     with part.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **plain)  # type: ignore[arg-type]
     part.replace(path)
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove what processes that were killed have left half written."""
+    for part in folder.glob(f"*{PART}"):
+        part.unlink(missing_ok=True)
 
 
 def load_arrays(path: Path, what: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gscodec.splats.model import Splats
     from gscodec.train.checkpoints import Checkpoint, TrainedSequence
     from gscodec.train.gaussians import Gaussians
+    from gscodec.train.lives import Lives
 
 APPEARS = 2
 SETTINGS = TrainSettings(
@@ -218,33 +219,44 @@ def trained(opacities: tuple[float, ...], born: tuple[int, ...], frame: int) -> 
 
 
 def test_slots_hold_still_before_they_are_born_and_after_they_died() -> None:
-    from gscodec.train.lives import life_sources, settle_lives
+    from gscodec.train.lives import Lives, held_slots, settle_lives
 
     gone = 1e-4
-    frames = [  # lives on, wakes, dies, was hidden and is born anew at 12, twice born; a new one at 13
+    frames = [  # lives on, wakes, dies, was hidden and is born anew at 12, is born at 11 and dies; a new one at 13
         trained((0.5, gone, 0.5, 0.9, gone), (10, 10, 10, 10, 10), 0),
         trained((0.5, gone, gone, 0.9, 0.6), (10, 10, 10, 10, 11), 1),
         trained((0.5, 0.4, gone, 0.3, gone), (10, 10, 10, 12, 11), 2),
-        trained((0.5, 0.4, gone, 0.3, 0.7, 0.3), (10, 10, 10, 12, 13, 13), 3),
+        trained((0.5, 0.4, gone, 0.3, gone, 0.3), (10, 10, 10, 12, 11, 13), 3),
     ]
-    sources = life_sources(frames, 10)
-    assert sources.T.tolist() == [
+    reads: list[int] = []
+
+    def read(at: int) -> tuple[Gaussians, Lives]:
+        reads.append(at)
+        return frames[at].gaussians, frames[at].lives
+
+    held = held_slots(read, 4, 10)
+    assert held.rows.tolist() == [1, 2, 3, 4, 5]  # nothing is kept of a slot that all frames show
+    assert max(map(reads.count, range(4))) <= 3
+    reads.clear()
+    settled = [settle_lives(frames[t].gaussians, held, t) for t in range(4)]
+    assert not reads
+    assert torch.stack([gaussians.means[:, 0] for gaussians in settled]).T.tolist() == [
         [0, 1, 2, 3],
         [2, 2, 2, 3],
         [0, 0, 0, 0],
         [2, 2, 2, 3],
-        [1, 1, 1, 3],
+        [1, 1, 1, 1],
         [3, 3, 3, 3],
     ]
-    settled = [settle_lives(frames.__getitem__, sources, t) for t in range(4)]
-    for t, gaussians in enumerate(settled):
-        assert gaussians.means[:, 0].tolist() == sources[t].tolist()
     light = [[round(float(v), 4) for v in torch.sigmoid(g.logits)] for g in settled]
     assert light[0] == [0.5, gone, 0.5, 0.0005, gone, 0.0005]
     assert light[1] == [0.5, gone, gone, 0.0005, 0.6, 0.0005]
-    assert light[3] == [0.5, 0.4, gone, 0.3, 0.7, 0.3]
-    alone = settle_lives(frames.__getitem__, torch.arange(4)[:, None].repeat(1, 5), 1)
-    assert alone is frames[1].gaussians
+    assert light[3] == [0.5, 0.4, gone, 0.3, gone, 0.3]
+    all_shown = held_slots(
+        lambda t: (frames[t].gaussians.take(torch.zeros(1).long()), Lives.of_first(1, 10)), 4, 10
+    )
+    own = frames[1].gaussians.take(torch.zeros(1).long())
+    assert settle_lives(own, all_shown, 1) is own
 
 
 def test_a_picture_is_lost_where_several_views_show_what_the_first_frame_does_not() -> None:
@@ -267,14 +279,65 @@ def test_a_picture_is_lost_where_several_views_show_what_the_first_frame_does_no
 
 
 def test_free_are_faint_slots_then_new_ones_then_hidden_ones() -> None:
-    from gscodec.train.lives import Lives
     from gscodec.train.spares import free_slots
 
     first = blob(7)
     first.logits[[1, 2, 3]] = -12.0
     now = first.extended(1)
-    lives = Lives.of_first(7, 3).reborn(torch.tensor([1, 7]), torch.tensor([0, 0]), 4)
-    light = torch.tensor([9.0, 0, 0, 0, 0, 9, 0]), torch.tensor([9.0, 0, 0, 0, 0, 0, 9, 0])
-    free = free_slots(first, now, light, lives, 3, torch.tensor([2]), 10)
-    assert free.tolist() == [3, 8, 9, 4]
-    assert free_slots(first, now, light, lives, 3, torch.tensor([2]), 0).tolist() == [3, 4]
+    idle = torch.tensor([False, False, True, True, True, False, False])
+    assert free_slots(first, now, idle, torch.tensor([2]), 10).tolist() == [3, 8, 9, 4]
+    assert free_slots(first, now, idle, torch.tensor([2]), 0).tolist() == [3, 4]
+
+
+def test_idle_is_what_no_frame_of_the_gop_has_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gscodec.train import spares
+    from gscodec.train.lives import Lives
+
+    seen = {3: [9.0, 0, 0, 0], 4: [0, 9.0, 0, 0], 5: [0, 0, 0, 0, 9.0], 6: [0, 0, 0, 0, 9.0]}
+    looked: list[int] = []
+
+    def contribution(_: Gaussians, __: Capture, frame: int, kernel: str) -> torch.Tensor:
+        looked.append(frame)
+        return torch.tensor(seen[frame])
+
+    monkeypatch.setattr(spares, "contribution", contribution)
+    first = blob(4)
+    now = first.extended(1)
+    lives = Lives.of_first(4, 3).reborn(torch.tensor([2, 4]), torch.tensor([0, 0]), 5)
+    light = spares.Light(first, cast("Capture", None), 3, "classic")
+    assert light.idle(now, lives, 6, None).tolist() == [False, True, False, True]  # the chain's are not shown
+    assert light.idle(now, lives, 6, lambda _: now).tolist() == [
+        False,
+        False,
+        False,
+        True,
+    ]  # 1 woke in frame 4
+    assert light.idle(now, lives, 6, lambda _: now).tolist() == [False, False, False, True]
+    assert looked.count(4) == 1
+
+
+def test_what_could_not_be_mended_is_not_lost_again_until_it_is_worse(tmp_path: Path) -> None:
+    from gscodec.train.checkpoints import Checkpoint
+    from gscodec.train.lost import WORSE, usual_errors
+
+    capture = filmed()
+    usual = usual_errors(moment(0), capture, 0, "classic", None)
+    failed = usual.lost(moment(0), capture, APPEARS).cells
+    assert failed and not usual.lost(moment(0), capture, APPEARS, failed).cells
+    less = {view: cells / (2 * WORSE) for view, cells in failed.items()}
+    assert usual.lost(moment(0), capture, APPEARS, less).cells
+    saved = replace(trained((0.5,), (0,), 0), failed=failed)
+    saved.save(tmp_path / "one.npz")
+    kept = Checkpoint.load(tmp_path / "one.npz").failed
+    assert set(kept) == set(failed) and all(torch.equal(kept[v], failed[v]) for v in failed)
+
+
+def test_a_slot_born_beside_one_just_born_moves_as_the_nearest_that_was_there() -> None:
+    from gscodec.train.chainpass import _moving_as
+    from gscodec.train.lives import Lives
+
+    lives = Lives(torch.tensor([0, 4, 4, 0, 2]), torch.tensor([0, 2, 3, 3, 1]))
+    gaussians = blob(5)
+    gaussians.means[:, 0] = torch.tensor([9.0, 1, 2, 5, 0])
+    gaussians.means[:, 1:] = 0
+    assert _moving_as(lives, 4, gaussians).tolist() == [0, 4, 3, 3, 4]

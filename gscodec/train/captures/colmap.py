@@ -192,14 +192,21 @@ def _lines(path: Path) -> list[str]:
 def _cameras_txt(path: Path) -> dict[int, Lens]:
     out = {}
     for line in filter(None, _lines(path)):
-        camera, name, width, height, *params = line.split()
+        fields = line.split()
+        if len(fields) < 4:
+            raise BadInput("not a camera's line", file=str(path), field=line[:40])
+        camera, name, width, height, *params = fields
         if name not in COUNTS:
             raise Unsupported(f"camera model {name} is not read", file=str(path), field=f"camera {camera}")
         if len(params) != COUNTS[name]:
             raise BadInput(
                 f"{COUNTS[name]} parameters are expected", file=str(path), field=f"camera {camera}"
             )
-        out[int(camera)] = _lens(name, int(width), int(height), [float(p) for p in params], path)
+        try:
+            number, size, values = int(camera), (int(width), int(height)), [float(p) for p in params]
+        except ValueError:
+            raise BadInput("not a camera's line", file=str(path), field=f"camera {camera}") from None
+        out[number] = _lens(name, *size, values, path)
     return out
 
 
@@ -238,9 +245,10 @@ def _points(model: Path, binary: bool) -> SeedPoints | None:
         for line in filter(None, _lines(path)):
             fields = line.split()
             try:
-                means.append(tuple(float(v) for v in fields[1:4]))
-                colors.append(tuple(int(v) for v in fields[4:7]))
-            except ValueError:
+                place, color = [float(v) for v in fields[1:4]], [int(v) for v in fields[4:7]]
+                means.append((place[0], place[1], place[2]))
+                colors.append((color[0], color[1], color[2]))
+            except (ValueError, IndexError):
                 raise BadInput("not a point's line", file=str(path), field=line[:40]) from None
     if not means:
         return None

@@ -41,7 +41,8 @@ def read(folder: Path) -> Rig:
     if not isinstance(names, list) or not names:
         raise BadInput("a list of cameras is expected", file=str(inside), field="names")
     decoders = Decoders()
-    return Rig(views=[_view(folder, name, intri, extri, inside, outside, decoders) for name in names])
+    views = [_view(folder, name, intri, extri, inside, outside, decoders) for name in names]
+    return Rig(views=views, fps=getattr(views[0].source, "fps", None))
 
 
 def _find(folder: Path, name: str) -> Path | None:

@@ -58,7 +58,7 @@ def read(folder: Path) -> Rig:
     if any(Path(entry["file_path"]).suffix.lower() in VIDEOS for entry in merged):
         views = [_video_view(name, group, folder, path, decoders) for name, group in groups.items()]
     else:
-        moments = sorted({_moment(entry) for entry in merged}) if len(groups) < len(merged) else [0.0]
+        moments = sorted({_moment(entry, path) for entry in merged}) if len(groups) < len(merged) else [0.0]
         views = [_image_view(name, group, moments, folder, path, warnings) for name, group in groups.items()]
     fps = top.get("fps")
     if fps is None and isinstance(views[0].source, Video):
@@ -150,7 +150,7 @@ def _video_view(name: str, group: list[Entry], folder: Path, path: Path, decoder
 def _image_view(
     name: str, group: list[Entry], moments: list[float], folder: Path, path: Path, warnings: list[str]
 ) -> RigView:
-    at = {_moment(entry): entry for entry in group} if len(moments) > 1 else {0.0: group[0]}
+    at = {_moment(entry, path): entry for entry in group} if len(moments) > 1 else {0.0: group[0]}
     if len(moments) > 1 and len(at) < len(group):
         raise BadInput("two pictures of one camera at one time", file=str(path), field=name)
     entries = [at.get(moment) for moment in moments]
@@ -195,8 +195,14 @@ def _image(entry: Entry, folder: Path, path: Path) -> Path | None:
     return None
 
 
-def _moment(entry: Entry) -> float:
-    return float(entry["frame"] if "frame" in entry else entry.get("time", 0.0))
+def _moment(entry: Entry, path: Path) -> float:
+    name = "frame" if "frame" in entry else "time"
+    value = entry.get(name, 0.0)
+    try:
+        value = float(value)  # some write numbers as text
+    except (TypeError, ValueError):
+        pass
+    return number(value, path, f"frames[{entry['#']}].{name}")
 
 
 def _held_out(entry: Entry) -> bool:

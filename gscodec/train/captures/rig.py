@@ -83,6 +83,8 @@ def assemble(rig: Rig, path: Path, downscale: float, hold_out: HoldOut) -> Captu
         warnings.append(
             f"no colour tags in {len(guessed)} videos ({guessed[0]}): taken as BT.709 from 720 lines on, BT.601 below"
         )
+    if not rig.fps and n_frames > 1:
+        warnings.append(f"no frame rate is given: taken as {DEFAULT_FPS:g} frames a second")
     meaning = _meaning_of_masks(rig, views, frames, warnings)
     return Capture(
         views=[

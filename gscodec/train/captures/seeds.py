@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -56,29 +56,29 @@ def visual_hull(capture: Capture, frame: int = 0, grid: int = GRID) -> SeedPoint
     Empty where masks agree on nothing: then calibration or masks are wrong.
     """
     views = [v for v in capture.train_views if capture.views[v].has(frame)]
-    masks = {v: capture.picture(v, frame).mask for v in views}
-    shown = {v: mask >= MASK_ON for v, mask in masks.items() if mask is not None}
+    masks = ((v, capture.picture(v, frame).mask) for v in views)  # one at a time is in memory
+    shown = ((v, mask >= MASK_ON) for v, mask in masks if mask is not None)
     surface = carve(capture, shown, frame, need=len(views) // 2, agree=AGREE, grid=grid)
     return SeedPoints(surface, _colors(capture, surface, frame, views))
 
 
 def carve(
     capture: Capture,
-    shown: Mapping[int, npt.NDArray[np.bool_]],
+    shown: Iterable[tuple[int, npt.NDArray[np.bool_]]],
     frame: int,
     *,
     need: int,
     agree: float,
     grid: int = GRID,
 ) -> F64:
-    """(M, 3) centres of the surface cells of what views show, each by a map (H, W) of where it does.
+    """(M, 3) centres of the surface cells of what views show, each with a map (H, W) of where it does.
 
     A cell is full if `need` of the views see it, two at least, and a share `agree` of those show it.
     """
     axis = (np.arange(grid) + 0.5) * (2 * CUBE / grid) - CUBE
     cells = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
     inside, seen = np.zeros(len(cells), np.int32), np.zeros(len(cells), np.int32)
-    for view, where in shown.items():
+    for view, where in shown:
         rows, columns, visible = _project(capture.views[view].camera(frame), cells)
         seen += visible
         inside[visible] += where[rows[visible], columns[visible]]

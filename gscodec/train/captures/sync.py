@@ -1,4 +1,8 @@
-"""Are cameras in step? The energy of motion rises and falls in all of them at once; shifts between them are found by correlation."""
+"""Are cameras in step? The energy of motion rises and falls in all of them at once; shifts between them are found by correlation.
+
+For who doubts a capture, and for its tests: no run asks by itself, for an offset is clear only from several times
+MAX_OFFSET frames of every view, which all would have to be decoded before training begins.
+"""
 
 from __future__ import annotations
 

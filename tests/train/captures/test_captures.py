@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -131,6 +132,18 @@ def test_nerfstudio_names_file_and_field(tmp_path: Path, change: dict[str, objec
     with pytest.raises(BadInput) as caught:
         open_capture(tmp_path / "a").picture(0, 0)
     assert field in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"frame": "second"}, {"time": [1]}, {"time": None}])
+def test_nerfstudio_names_a_moment_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    entries = [entry(rig()[0]) | {"file_path": f"{t}.png", "camera": "one", "time": str(t)} for t in range(2)]
+    for t in range(2):
+        put(tmp_path / f"{t}.png")
+    nerf(tmp_path, entries)
+    assert open_capture(tmp_path).n_frames == 2
+    nerf(tmp_path, [entries[0], entries[1] | change])
+    with pytest.raises(BadInput, match=rf"transforms\.json.*frames\[1\]\.{next(iter(change))}"):
+        open_capture(tmp_path)
 
 
 def test_videos_forward_back_and_unequal(tmp_path: Path) -> None:
@@ -333,6 +346,25 @@ def test_easymocap(tmp_path: Path) -> None:
     opencv_yaml(tmp_path / "intri.yml", intri, names=True)
     opencv_yaml(tmp_path / "extri.yml", extri)
     check(tmp_path)
+    shutil.rmtree(tmp_path / "images")
+    for name in NAMES:
+        video(tmp_path / "videos" / f"{name}.mp4")
+    capture = check(tmp_path)
+    assert capture.fps == 10
+    assert not any("frame rate" in line for line in capture.warnings)
+
+
+def test_a_rate_that_nobody_gave_is_said(tmp_path: Path) -> None:
+    entries = []
+    for t in range(2):
+        put(tmp_path / f"{t}.png")
+        entries.append(entry(rig()[0]) | {"file_path": f"{t}.png", "camera": "one", "frame": t})
+    nerf(tmp_path, entries)
+    capture = open_capture(tmp_path)
+    assert capture.fps == 30
+    assert "no frame rate is given: taken as 30 frames a second" in capture.warnings
+    nerf(tmp_path, entries[:1])  # of a still nobody asks
+    assert not open_capture(tmp_path).warnings
 
 
 @pytest.mark.parametrize("videos", [False, True])
@@ -355,6 +387,15 @@ def test_colmap_text(tmp_path: Path, videos: bool) -> None:
     (model / "cameras.txt").write_text("1 STRANGE 4 4 1")
     with pytest.raises(Unsupported, match="STRANGE"):
         open_capture(tmp_path)
+    for line in ("1 PINHOLE", "x PINHOLE 4 4 1 1 1 1", "1 PINHOLE wide 4 1 1 1 1", "1 PINHOLE 4 4 f 1 1 1"):
+        (model / "cameras.txt").write_text(line)
+        with pytest.raises(BadInput, match=r"not a camera's line .*cameras\.txt"):
+            open_capture(tmp_path)
+    (model / "cameras.txt").write_text("\n".join(cameras))
+    for line in ("1 0.1 0.2", "1 0.1 0.2 far 9 8 7"):
+        (model / "points3D.txt").write_text(line)
+        with pytest.raises(BadInput, match=r"points3D\.txt"):
+            open_capture(tmp_path)
 
 
 def colmap_binary(model: Path) -> None:
