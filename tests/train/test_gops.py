@@ -55,7 +55,7 @@ def whole(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     capture = open_capture(folder)
     train_sequence(capture, work, SETTINGS, FRAMES, lambda n, _: steps.append(n))
     assert sum(steps) == make_plan(capture.fps, SETTINGS.gop, FRAMES).steps(SETTINGS)
-    assert sorted(contents(work)) == [*CHECKPOINTS, "run.json"]  # nothing of the chain pass is left
+    assert sorted(contents(work)) == [*CHECKPOINTS, "lock", "run.json"]  # nothing of the chain pass is left
     return work
 
 
