@@ -8,7 +8,7 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
-from gscodec.codec.decoder import base_quaternions, part_motion
+from gscodec.codec.decoder import base_quaternions
 from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
 from gscodec.codec.model.channels import (
@@ -108,7 +108,7 @@ def _series(w: Writer, g: int) -> np.ndarray:
     """(channels, N, T): what is left of group g's tracks beside the decoded base and parts."""
     m, planes, t = w.model, w.planes, w.tracks
     base = planes.base * m.base_unit.astype(np.float64)[:, None]
-    motion = part_motion(planes)
+    motion = w.motion
     if g == POSITION:
         world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
         if motion is None:

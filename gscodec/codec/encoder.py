@@ -9,7 +9,7 @@ import numpy as np
 
 from gscodec.base.threads import in_threads
 from gscodec.codec.coefficients import quantise_coefficient_planes
-from gscodec.codec.decoder import base_quaternions, node_centres, part_centres, part_motion, series_moves
+from gscodec.codec.decoder import base_quaternions, node_centres, part_centres, series_moves
 from gscodec.codec.entropy.neighbours import cell_shift_for, find_neighbours
 from gscodec.codec.entropy.positions import partition_keys, split_axes
 from gscodec.codec.model import rotation
@@ -213,10 +213,8 @@ def _base_targets(w: Writer, g: int) -> np.ndarray:
     t = w.tracks
     if g == SCALE:
         logs = t.logs.mean(axis=0)
-        if w.model.parts:
-            motion = part_motion(w.planes)
-            assert motion is not None
-            logs = logs - motion.growth().mean(axis=0)[:, None]
+        if w.motion is not None:
+            logs = logs - w.motion.growth().mean(axis=0)[:, None]
         return logs.T
     if g == OPACITY:
         return t.logits.mean(axis=0)[None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gscodec.codec.decoder import part_motion
 from gscodec.codec.entropy.neighbours import Neighbours
 from gscodec.codec.model import rotation
 from gscodec.codec.model.channels import GROUPS
+from gscodec.codec.model.motion import Motion
 from gscodec.codec.model.steps import Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import (
@@ -94,6 +96,11 @@ class Writer:
         )  # fmt: skip
         self.video = b""
 
+    @cached_property
+    def motion(self) -> Motion | None:
+        """The decoded motion of the parts, once slots have their places and the parts theirs."""
+        return part_motion(self.planes)
+
     @property
     def nb(self) -> Neighbours:
         assert self.planes.neighbours is not None
@@ -102,11 +109,9 @@ class Writer:
 
 def canonical_quats(w: Writer) -> np.ndarray:
     """(T, N, 4): rotations with the decoded parts' turns taken out."""
-    if not w.model.parts:
+    if w.motion is None:
         return w.tracks.quats
-    motion = part_motion(w.planes)
-    assert motion is not None
-    return rotation.multiply(rotation.conjugate(motion.turns()), w.tracks.quats)
+    return rotation.multiply(rotation.conjugate(w.motion.turns()), w.tracks.quats)
 
 
 @njit

@@ -10,6 +10,7 @@ import torch
 
 from gscodec.train.captures.model import Capture
 from gscodec.train.gaussians import Gaussians, turned
+from gscodec.train.lost import error_over_both
 from gscodec.train.mcmc import make_room
 from gscodec.train.prune import contribution
 
@@ -44,10 +45,5 @@ def reuse_slots(
 
 
 def _error(drawn: torch.Tensor, capture: Capture, view: int, frame: int) -> torch.Tensor:
-    """(H, W) mean absolute error over black and white of a picture (H, W, 4); 0 where nothing is known."""
-    picture = capture.picture(view, frame)
-    total = torch.zeros_like(drawn[..., 0])
-    for background in (0.0, 1.0):
-        target = torch.from_numpy(picture.over(background)).to(drawn.device)
-        total += (drawn[..., :3] + background * (1 - drawn[..., 3:]) - target).abs().mean(-1) / 2
-    return total if picture.valid is None else total * torch.from_numpy(picture.valid).to(drawn.device)
+    """(H, W) absolute error of a picture (H, W, 4), as `error_over_both` has it."""
+    return error_over_both(drawn[..., :3], drawn[..., 3:], capture.picture(view, frame), torch.abs)

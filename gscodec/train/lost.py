@@ -7,7 +7,7 @@ something that no Gaussian shows is off by more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as nn
 
-from gscodec.train.captures.model import Capture
+from gscodec.train.captures.model import Capture, Picture
 from gscodec.train.colour import CameraColours
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.rasterise import render
 
-__all__ = ["Lost", "Usual", "picture_error", "usual_errors"]
+__all__ = ["Lost", "Usual", "error_over_both", "picture_error", "usual_errors"]
 
 CELLS = 24  # along a picture's larger side; smaller ones are lost at every edge that moves
 LEAST_CELL = 4  # pixels a side
@@ -107,16 +107,25 @@ def usual_errors(
 def picture_error(
     gaussians: Gaussians, capture: Capture, view: int, frame: int, kernel: str, colours: CameraColours | None
 ) -> torch.Tensor:
-    """(H, W) squared error, mean over RGB and over black and white; 0 where nothing is known."""
-    picture = capture.picture(view, frame)
+    """(H, W) squared error of what is drawn, as `error_over_both` has it."""
     with torch.no_grad():
         drawn = render(gaussians.activated(), [capture.views[view].camera(frame)], kernel=kernel)[0]
         rgb, alpha = drawn[..., :3], drawn[..., 3:]
         rgb = rgb if colours is None else colours(rgb, alpha, view)
-        total = torch.zeros_like(rgb[..., 0])
-        for background in (0.0, 1.0):
-            target = torch.from_numpy(picture.over(background)).to(rgb.device)
-            total += (rgb + background * (1 - alpha) - target).square().mean(-1) / 2
+        return error_over_both(rgb, alpha, capture.picture(view, frame), torch.square)
+
+
+def error_over_both(
+    rgb: torch.Tensor, alpha: torch.Tensor, picture: Picture, size: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """(H, W) of rgb (H, W, 3) and alpha (H, W, 1): `size` of the error, mean over RGB and over black and white behind.
+
+    0 where nothing is known.
+    """
+    total = torch.zeros_like(rgb[..., 0])
+    for background in (0.0, 1.0):
+        target = torch.from_numpy(picture.over(background)).to(rgb.device)
+        total += size(rgb + background * (1 - alpha) - target).mean(-1) / 2
     return total if picture.valid is None else total * torch.from_numpy(picture.valid).to(rgb.device)
 
 

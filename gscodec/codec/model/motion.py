@@ -12,7 +12,10 @@ from gscodec.base.threads import in_threads
 from gscodec.codec.model import rotation
 from gscodec.codec.model.parts import canonical_tracks
 
-__all__ = ["BLENDED", "Motion", "blend_one", "blend_place", "blend_turn", "hard_motion", "soft_motion"]
+__all__ = [
+    "BLENDED", "Motion", "blend_one", "blend_place", "blend_turn", "hard_motion", "left_of_place", "soft_motion",
+    "turn_vector",
+]  # fmt: skip
 
 BLENDED = 4  # nodes that move a slot of soft parts; the fifth's distance is where a weight ends
 
@@ -63,10 +66,10 @@ class Motion:
         """(T, N, 3): tracks (T, N, 3) of slots at rest (N, 3), with the motion undone."""
         if not self.soft:
             return canonical_tracks(means, self.near[:, 0], self.centres, self.moves)
-        out, turns = np.empty_like(means), self.turns()
+        out, turns = np.empty_like(means), self.of_parts[0]
         in_threads(
             lambda t: _blend_residuals(
-                means[t], rest, turns[t], self.centres, self.moves[t], self.near, self.weights, out[t]
+                means[t], rest, self.centres, self.moves[t], turns[t], self.near, self.weights, out[t]
             ),
             range(len(means)),
         )
@@ -79,58 +82,75 @@ def hard_motion(labels: np.ndarray, centres: np.ndarray, moves: np.ndarray) -> M
 
 
 @njit
-def _blend_turns(turns, near, weights, out):
-    """Unit quaternions out (N, 4): blends of turns (P, 4), each with the sign that is nearer to the first's."""
-    for i in range(near.shape[0]):
-        blend_turn(turns, near[i], weights[i], out[i])
+def blend_place(x, y, z, centres, moves, near, weights):
+    """Where the parts `near` (B,) of moves (P, 3, 4) take a place, each by its weight."""
+    to0, to1, to2 = 0.0, 0.0, 0.0
+    for k in range(near.shape[0]):
+        p, w = near[k], weights[k]
+        dx, dy, dz = x - centres[p, 0], y - centres[p, 1], z - centres[p, 2]
+        m = moves[p]
+        to0 += w * (centres[p, 0] + m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz + m[0, 3])
+        to1 += w * (centres[p, 1] + m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz + m[1, 3])
+        to2 += w * (centres[p, 2] + m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz + m[2, 3])
+    return to0, to1, to2
 
 
 @njit
-def blend_turn(turns, near, weights, out):
-    """`_blend_turns` of one slot: near (B,), weights (B,), out (4,)."""
+def blend_turn(turns, near, weights):
+    """The blend of quaternions turns (P, 4), each with the sign that is nearer to the first's; not normalised."""
     a = turns[near[0]]
-    out[:] = 0.0
+    g0, g1, g2, g3 = 0.0, 0.0, 0.0, 0.0
     for k in range(near.shape[0]):
         b = turns[near[k]]
-        near_side = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3] >= 0
-        w = weights[k] if near_side else -weights[k]
+        w = weights[k] if a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3] >= 0 else -weights[k]
+        g0, g1, g2, g3 = g0 + w * b[0], g1 + w * b[1], g2 + w * b[2], g3 + w * b[3]
+    return g0, g1, g2, g3
+
+
+@njit
+def turn_vector(q0, q1, q2, q3, v0, v1, v2):
+    """The vector turned by a quaternion of any length; by q0, -q1, -q2, -q3: turned back."""
+    t0, t1, t2 = q2 * v2 - q3 * v1, q3 * v0 - q1 * v2, q1 * v1 - q2 * v0
+    twice = 2.0 / (q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3)
+    return (
+        v0 + twice * (q0 * t0 + q2 * t2 - q3 * t1),
+        v1 + twice * (q0 * t1 + q3 * t0 - q1 * t2),
+        v2 + twice * (q0 * t2 + q1 * t1 - q2 * t0),
+    )
+
+
+@njit
+def left_of_place(x, y, z, place, centres, moves, turns, near, weights):
+    """What a blend that takes x, y, z somewhere leaves of `place` (3,), turned back."""
+    to0, to1, to2 = blend_place(x, y, z, centres, moves, near, weights)
+    q0, q1, q2, q3 = blend_turn(turns, near, weights)
+    return turn_vector(q0, -q1, -q2, -q3, place[0] - to0, place[1] - to1, place[2] - to2)
+
+
+@njit
+def _blend_turns(turns, near, weights, out):
+    """`blend_turn` of all slots, normalised, into out (N, 4)."""
+    for i in range(near.shape[0]):
+        q = blend_turn(turns, near[i], weights[i])
+        norm = np.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2 + q[3] ** 2)
         for c in range(4):
-            out[c] += w * b[c]
-    out /= np.sqrt(out[0] ** 2 + out[1] ** 2 + out[2] ** 2 + out[3] ** 2)
+            out[i, c] = q[c] / norm
 
 
 @njit
 def _blend_places(x, centres, moves, near, weights, out):
     """`blend_place` of slots at x (N, 3), into out (N, 3)."""
     for i in range(x.shape[0]):
-        blend_place(x[i], centres, moves, near[i], weights[i], out[i])
+        out[i] = blend_place(x[i, 0], x[i, 1], x[i, 2], centres, moves, near[i], weights[i])
 
 
 @njit
-def _blend_residuals(means, rest, turns, centres, moves, near, weights, out):
-    """out (N, 3): rest (N, 3) plus what blended motion leaves of places means (N, 3), turned back."""
-    at = np.empty(3)
+def _blend_residuals(means, rest, centres, moves, turns, near, weights, out):
+    """out (N, 3): rest (N, 3) plus what blended motion leaves of places means (N, 3)."""
     for i in range(near.shape[0]):
-        blend_place(rest[i], centres, moves, near[i], weights[i], at)
-        e0, e1, e2 = means[i, 0] - at[0], means[i, 1] - at[1], means[i, 2] - at[2]
-        w, x, y, z = turns[i, 0], -turns[i, 1], -turns[i, 2], -turns[i, 3]
-        t0, t1, t2 = 2 * (y * e2 - z * e1), 2 * (z * e0 - x * e2), 2 * (x * e1 - y * e0)
-        out[i, 0] = rest[i, 0] + e0 + w * t0 + y * t2 - z * t1
-        out[i, 1] = rest[i, 1] + e1 + w * t1 + z * t0 - x * t2
-        out[i, 2] = rest[i, 2] + e2 + w * t2 + x * t1 - y * t0
-
-
-@njit
-def blend_place(x, centres, moves, near, weights, out):
-    """out (3,): where the parts `near` (B,) of moves (P, 3, 4) take x (3,)."""
-    for a in range(3):
-        out[a] = 0.0
-    for k in range(near.shape[0]):
-        p = near[k]
-        m = moves[p]
-        d0, d1, d2 = x[0] - centres[p, 0], x[1] - centres[p, 1], x[2] - centres[p, 2]
-        for a in range(3):
-            out[a] += weights[k] * (centres[p, a] + m[a, 0] * d0 + m[a, 1] * d1 + m[a, 2] * d2 + m[a, 3])
+        x, y, z = rest[i]
+        e0, e1, e2 = left_of_place(x, y, z, means[i], centres, moves, turns, near[i], weights[i])
+        out[i, 0], out[i, 1], out[i, 2] = x + e0, y + e1, z + e2
 
 
 def soft_motion(x: np.ndarray, places: np.ndarray, centres: np.ndarray, moves: np.ndarray) -> Motion:

@@ -8,7 +8,8 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
-from gscodec.codec.model.motion import BLENDED, Motion, blend_one, blend_place, blend_turn, soft_motion
+from gscodec.codec.model.motion import BLENDED, Motion, blend_one, left_of_place, soft_motion
+from gscodec.codec.model.parts import spread_out
 
 __all__ = ["node_count", "nodes_on", "rest_places", "track_nodes"]
 
@@ -35,7 +36,7 @@ def track_nodes(means: np.ndarray, steps: np.ndarray, count: int) -> tuple[Motio
     Bits grow with the logarithm of what is left against the step, so slots that the fit doesn't explain weigh less.
     """
     rest = means[len(means) // 2].copy()
-    places = spread_places(rest, count)
+    places = spread_out(rest, count, SPREAD_ROUNDS)[0]
     worth = first_worth(steps)
     motion = still_nodes(len(means), rest, places)
     for _ in range(ROUNDS):
@@ -48,7 +49,7 @@ def track_nodes(means: np.ndarray, steps: np.ndarray, count: int) -> tuple[Motio
 
 def nodes_on(means: np.ndarray, rest: np.ndarray, steps: np.ndarray, count: int) -> Motion:
     """`track_nodes` where slots rest at `rest` (N, 3), as they do on a base that is decoded already."""
-    motion = still_nodes(len(means), rest, spread_places(rest, count))
+    motion = still_nodes(len(means), rest, spread_out(rest, count, SPREAD_ROUNDS)[0])
     return fit_nodes(means, rest, motion, first_worth(steps))
 
 
@@ -85,24 +86,6 @@ def fit_nodes(means: np.ndarray, x: np.ndarray, motion: Motion, worth: np.ndarra
     return replace(motion, moves=np.ascontiguousarray(moves))
 
 
-def spread_places(x: np.ndarray, count: int) -> np.ndarray:
-    """(K, 3) places spread over points x (N, 3): farthest points, then k-means."""
-    from scipy.spatial import cKDTree
-
-    picks = [int(np.argmin(np.linalg.norm(x - x.mean(0), axis=1)))]
-    far = np.linalg.norm(x - x[picks[0]], axis=1)
-    for _ in range(count - 1):
-        picks.append(int(np.argmax(far)))
-        far = np.minimum(far, np.linalg.norm(x - x[picks[-1]], axis=1))
-    places = x[picks]
-    for _ in range(SPREAD_ROUNDS):
-        labels = cKDTree(places).query(x)[1]
-        n = np.bincount(labels, minlength=count)[:, None]
-        sums = np.stack([np.bincount(labels, f, minlength=count) for f in x.T], axis=1)
-        places = np.where(n > 0, sums / np.maximum(n, 1), places)
-    return places
-
-
 def rest_places(means: np.ndarray, start: np.ndarray, motion: Motion, steps: np.ndarray) -> np.ndarray:
     """(N, 3) places of which the motion leaves nothing in the mean over tracks (T, N, 3); start (N, 3), steps (N,).
 
@@ -123,18 +106,13 @@ def rest_places(means: np.ndarray, start: np.ndarray, motion: Motion, steps: np.
 def _left(at, tracks, centres, moves, turns, near, weights, room, out):
     """out (3,): mean over frames of what the motion leaves of a slot's tracks (T, 3) where it rests at `at`, turned
     back; returns its squared length."""
-    best, dist, place, q = room
+    best, dist = room
     blend_one(at, centres, best, dist, near, weights)
     out[:] = 0.0
     for t in range(tracks.shape[0]):
-        blend_place(at, centres, moves[t], near, weights, place)
-        blend_turn(turns[t], near, weights, q)
-        e0, e1, e2 = tracks[t, 0] - place[0], tracks[t, 1] - place[1], tracks[t, 2] - place[2]
-        w, x, y, z = q[0], -q[1], -q[2], -q[3]
-        t0, t1, t2 = 2 * (y * e2 - z * e1), 2 * (z * e0 - x * e2), 2 * (x * e1 - y * e0)
-        out[0] += e0 + w * t0 + y * t2 - z * t1
-        out[1] += e1 + w * t1 + z * t0 - x * t2
-        out[2] += e2 + w * t2 + x * t1 - y * t0
+        left = left_of_place(at[0], at[1], at[2], tracks[t], centres, moves[t], turns[t], near, weights)
+        for a in range(3):
+            out[a] += left[a]
     out /= tracks.shape[0]
     return (out**2).sum()
 
@@ -146,7 +124,7 @@ def _solve_rest(means, centres, moves, turns, rows, enough, out):
     Where that fails, because the blend folds there, the search starts from where each frame would have the slot rest
     if it moved with the nearest node alone.
     """
-    room = (np.empty(BLENDED + 1, np.int64), np.empty(BLENDED + 1), np.empty(3), np.empty(4))
+    room = (np.empty(BLENDED + 1, np.int64), np.empty(BLENDED + 1))
     at = np.empty(3)
     for i in rows:
         tracks = np.ascontiguousarray(means[:, i])

@@ -6,10 +6,11 @@ import numpy as np
 
 from gscodec.base.jit import njit
 
-__all__ = ["canonical_tracks", "choose_moves", "fit_labels", "fit_moves"]
+__all__ = ["canonical_tracks", "choose_moves", "fit_labels", "fit_moves", "spread_out"]
 
 NEAREST = 6  # parts a slot may choose from
 ROUNDS = 10
+SPREAD_ROUNDS = 10
 MAX_STRETCH = 2.5  # of a part: beyond, undoing its motion would magnify what it doesn't explain
 RIDGE = 2e-2  # of the affine correction, relative to the part's spread
 
@@ -131,23 +132,22 @@ def _centres(ref: np.ndarray, labels: np.ndarray, parts: int) -> np.ndarray:
     return np.stack([np.bincount(labels, ref[:, a], minlength=parts) / count for a in range(3)], axis=1)
 
 
-def _seed_labels(features: np.ndarray, parts: int) -> np.ndarray:
-    """k-means from farthest points, ten rounds; features (N, F)."""
+def spread_out(points: np.ndarray, count: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
+    """(count, F) places spread over points (N, F), farthest ones and then k-means, and the label of each point (N,)."""
     from scipy.spatial import cKDTree
 
-    picks = [int(np.argmin(np.linalg.norm(features - features.mean(0), axis=1)))]
-    far = np.linalg.norm(features - features[picks[0]], axis=1)
-    for _ in range(parts - 1):
+    picks = [int(np.argmin(np.linalg.norm(points - points.mean(0), axis=1)))]
+    far = np.linalg.norm(points - points[picks[0]], axis=1)
+    for _ in range(count - 1):
         picks.append(int(np.argmax(far)))
-        far = np.minimum(far, np.linalg.norm(features - features[picks[-1]], axis=1))
-    centres = features[picks]
-    for _ in range(10):
-        labels = cKDTree(centres).query(features)[1]
-        count = np.maximum(np.bincount(labels, minlength=parts), 1)
-        centres = np.stack(
-            [np.bincount(labels, f, minlength=parts) / count for f in features.T], axis=1
-        )  # fmt: skip
-    return np.asarray(labels, np.int64)
+        far = np.minimum(far, np.linalg.norm(points - points[picks[-1]], axis=1))
+    places = points[picks]
+    for _ in range(rounds):
+        labels = np.asarray(cKDTree(places).query(points)[1], np.int64)
+        n = np.bincount(labels, minlength=count)[:, None]
+        sums = np.stack([np.bincount(labels, f, minlength=count) for f in points.T], axis=1)
+        places = np.where(n > 0, sums / np.maximum(n, 1), places)
+    return places, labels
 
 
 def fit_labels(means: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +161,7 @@ def fit_labels(means: np.ndarray, parts: int) -> tuple[np.ndarray, np.ndarray]:
     spread = ref.std(0).mean() + 1e-12
     motion = tracks - ref
     features = np.concatenate([ref, *(1.5 * motion)], axis=1) / spread
-    labels = _seed_labels(features, parts)
+    labels = spread_out(features, parts, SPREAD_ROUNDS)[1]
     cost = np.zeros(ref.shape[0])
     for _ in range(ROUNDS):
         centres = _centres(ref, labels, parts)

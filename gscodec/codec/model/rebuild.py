@@ -6,6 +6,7 @@ import numpy as np
 from numba import prange
 
 from gscodec.base.jit import njit
+from gscodec.codec.model.motion import blend_place, blend_turn, turn_vector
 
 __all__ = ["rebuild_frame", "swing_twist_turn"]
 
@@ -34,32 +35,6 @@ def swing_twist_turn(w0, w1, w2, w3, r0, r1, r2, axis):
     return q0 * c - q3 * s, q1 * c + q2 * s, q2 * c - q1 * s, q3 * c + q0 * s
 
 
-@njit
-def _moved(x, y, z, centres, moves, near, shares):
-    """Where parts `near` (B,) take a place, each by its share."""
-    to0, to1, to2 = 0.0, 0.0, 0.0
-    for k in range(near.shape[0]):
-        p, share = near[k], shares[k]
-        dx, dy, dz = x - centres[p, 0], y - centres[p, 1], z - centres[p, 2]
-        m = moves[p]
-        to0 += share * (centres[p, 0] + m[0, 0] * dx + m[0, 1] * dy + m[0, 2] * dz + m[0, 3])
-        to1 += share * (centres[p, 1] + m[1, 0] * dx + m[1, 1] * dy + m[1, 2] * dz + m[1, 3])
-        to2 += share * (centres[p, 2] + m[2, 0] * dx + m[2, 1] * dy + m[2, 2] * dz + m[2, 3])
-    return to0, to1, to2
-
-
-@njit
-def _turned(turns, near, shares):
-    """The blend of quaternions, not normalised, each with the sign that is nearer to the first's."""
-    a = turns[near[0]]
-    g0, g1, g2, g3 = 0.0, 0.0, 0.0, 0.0
-    for k in range(near.shape[0]):
-        b = turns[near[k]]
-        share = shares[k] if a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3] >= 0 else -shares[k]
-        g0, g1, g2, g3 = g0 + share * b[0], g1 + share * b[1], g2 + share * b[2], g3 + share * b[3]
-    return g0, g1, g2, g3
-
-
 @njit(parallel=True)
 def rebuild_frame(
     coefs, weights, channel, base, world, quats0, axes, near, shares, soft, centres, moves, turns, log_dets,
@@ -84,8 +59,8 @@ def rebuild_frame(
         if not soft:
             x, y, z = x + a[0], y + a[1], z + a[2]
         if near.shape[1]:
-            x, y, z = _moved(x, y, z, centres, moves, near[i], shares[i])
-            g0, g1, g2, g3 = _turned(turns, near[i], shares[i])
+            x, y, z = blend_place(x, y, z, centres, moves, near[i], shares[i])
+            g0, g1, g2, g3 = blend_turn(turns, near[i], shares[i])
             grow = log_dets[near[i, 0]] / 3.0
             w0, w1, w2, w3 = (
                 g0 * w0 - g1 * w1 - g2 * w2 - g3 * w3,
@@ -94,11 +69,8 @@ def rebuild_frame(
                 g0 * w3 + g1 * w2 - g2 * w1 + g3 * w0,
             )
             if soft:
-                t0, t1, t2 = g2 * a[2] - g3 * a[1], g3 * a[0] - g1 * a[2], g1 * a[1] - g2 * a[0]
-                twice = 2.0 / (g0 * g0 + g1 * g1 + g2 * g2 + g3 * g3)
-                x += a[0] + twice * (g0 * t0 + g2 * t2 - g3 * t1)
-                y += a[1] + twice * (g0 * t1 + g3 * t0 - g1 * t2)
-                z += a[2] + twice * (g0 * t2 + g1 * t1 - g2 * t0)
+                e0, e1, e2 = turn_vector(g0, g1, g2, g3, a[0], a[1], a[2])
+                x, y, z = x + e0, y + e1, z + e2
         means[i, 0], means[i, 1], means[i, 2] = x, y, z
         for k in range(3):
             scales[i, k] = np.exp(min(max(base[3 + k, i] + a[3 + k] + grow, -30.0), 20.0))
