@@ -284,9 +284,12 @@ def _centre_rotations(mean: np.ndarray, quats: np.ndarray, axes: np.ndarray, ste
 
     The base stands for that mean: what is left of it is lost. axes (N,) of the twist, steps (3, N).
     """
-    rows = np.arange(len(mean))
+    rows, now, least = np.arange(len(mean)), mean.copy(), np.full(len(mean), np.inf)
     for _ in range(MEAN_ROUNDS):
-        away = rotation.multiply(rotation.conjugate(mean[rows])[None], quats[:, rows])
+        away = rotation.multiply(rotation.conjugate(now[rows])[None], quats[:, rows])
         left = rotation.swing_twist_log(away, axes[rows]).mean(axis=0)
-        mean[rows] = rotation.multiply(mean[rows], rotation.swing_twist(left, axes[rows]))
-        rows = rows[(np.abs(left) > MEAN_MISS * steps[:, rows].T).any(axis=1)]
+        miss = (np.abs(left) / steps[:, rows].T).max(axis=1)
+        better = miss < least[rows]  # vectors of more than half a turn may lead astray
+        mean[rows[better]], least[rows] = now[rows[better]], np.minimum(miss, least[rows])
+        now[rows] = rotation.multiply(now[rows], rotation.swing_twist(left, axes[rows]))
+        rows = rows[miss > MEAN_MISS]
