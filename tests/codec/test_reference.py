@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 
@@ -14,22 +9,9 @@ from gscodec.codec.decoder import decode_segment
 from gscodec.codec.encoder import EncodedGop, Tools, encode_tracks
 from gscodec.codec.model.steps import sensitive_steps
 from gscodec.codec.payloads.video import decode_luma
+from spec import reference_decoder as reference
 
 from .builders import make_frames, make_tracks_of
-
-
-def load_reference() -> ModuleType:
-    """spec/reference_decoder.py, which is no package."""
-    path = Path(__file__).resolve().parents[2] / "spec" / "reference_decoder.py"
-    spec = importlib.util.spec_from_file_location("reference_decoder", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reference = load_reference()
 
 
 def encode(
