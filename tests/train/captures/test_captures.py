@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gscodec.base.errors import BadInput, Misuse, Truncated, Unsupported
-from gscodec.render.cameras import Camera, look_at
-from gscodec.render.output import write_mp4, write_png
+from gscodec.base.errors import BadInput, Unsupported
+from gscodec.render.cameras import Camera
+from gscodec.render.output import write_mp4
 from gscodec.train.captures import open_capture, pose2sim
 from gscodec.train.captures.epipolar import point_line_error, turned
 from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
@@ -21,171 +20,21 @@ from gscodec.train.captures.sample import write_sample_capture
 from gscodec.train.captures.seeds import seed_points
 from gscodec.train.captures.sources import read_image
 from gscodec.train.captures.sync import offsets_of
-
-POINTS = np.array([[0.1, 0.2, -0.1], [-0.3, 0.1, 0.2], [0.0, -0.2, 0.3], [0.25, 0.25, 0.1]])
-W, H = 64, 48
-NAMES = ("cam00", "cam01", "cam02")
-
-
-def rig() -> list[Camera]:
-    """Cameras whose intrinsics all differ."""
-    cameras = []
-    for i in range(3):
-        eye = 3 * np.array([np.cos(1.1 * i), np.sin(1.1 * i), 0.2 + 0.2 * i])
-        c = look_at(eye, np.zeros(3), np.array([0.0, 0.0, 1.0]), 0.7, W)
-        cameras.append(Camera(c.R, c.t, 60.0 + i, 62.0 + i, 30.0 + i, 26.0 - i, W, H))
-    return cameras
-
-
-def project(camera: Camera, points: np.ndarray) -> np.ndarray:
-    p = points @ camera.R.T + camera.t
-    return np.stack([camera.fx * p[:, 0], camera.fy * p[:, 1]], 1) / p[:, 2:] + (camera.cx, camera.cy)
-
-
-def check(folder: Path, *, cameras: list[Camera] | None = None, places: float = 1e-6, **options: object):
-    """Every camera projects the points, normalised, to the pixels of the original camera."""
-    capture = open_capture(folder, **options)  # type: ignore[arg-type]
-    for view, camera in zip(capture.views, cameras or rig(), strict=True):
-        got = project(view.camera(0), capture.normalisation.apply(POINTS))
-        np.testing.assert_allclose(got, project(camera, POINTS), atol=places, err_msg=view.name)
-        assert capture.picture(capture.views.index(view), 0).rgb.shape == (camera.height, camera.width, 3)
-    back = capture.normalisation.inverse.apply(capture.normalisation.apply(POINTS))
-    np.testing.assert_allclose(back, POINTS, atol=1e-12)
-    return capture
-
-
-def picture(value: int = 100, channels: int = 3) -> np.ndarray:
-    return np.full((H, W, channels), value, np.uint8)
-
-
-def put(path: Path, image: np.ndarray | None = None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_png(path, picture() if image is None else image)
-
-
-def video(path: Path, n: int = 4) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_mp4(path, [picture(40 * (i + 1)) for i in range(n)], 10)
-
-
-def opengl(camera: Camera) -> list[list[float]]:
-    c2w = np.eye(4)
-    c2w[:3, :3] = camera.R.T * (1, -1, -1)
-    c2w[:3, 3] = camera.centre
-    return c2w.tolist()
-
-
-def entry(camera: Camera) -> dict[str, object]:
-    return {
-        "transform_matrix": opengl(camera), "fl_x": camera.fx, "fl_y": camera.fy, "cx": camera.cx, "cy": camera.cy,
-        "w": W, "h": H,
-    }  # fmt: skip
-
-
-def nerf(folder: Path, entries: list[dict[str, object]], **top: object) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "transforms.json").write_text(json.dumps({**top, "frames": entries}))
-
-
-def test_nerfstudio_pictures_missing_and_held_out(tmp_path: Path) -> None:
-    entries = []
-    for name, camera in zip(NAMES, rig(), strict=True):
-        for t in range(3):
-            put(tmp_path / f"{name}_{t}.png", picture(50 + t, 4))
-            entries.append(entry(camera) | {"file_path": f"{name}_{t}.png", "camera": name, "frame": t})
-    (tmp_path / "cam01_1.png").unlink()
-    nerf(tmp_path, entries, fps=12, test_filenames=["cam02_0.png"])
-    capture = check(tmp_path)
-    assert (capture.n_frames, capture.fps, capture.train_views, capture.test_views) == (3, 12, [0, 1], [2])
-    assert capture.masked and capture.picture(0, 2).rgb[0, 0, 0] == 52
-    assert not capture.views[1].has(1) and any("missing" in line for line in capture.warnings)
-    with pytest.raises(Misuse):
-        capture.picture(1, 1)
-    assert open_capture(tmp_path, hold_out=["cam00"]).test_views == [0]
-    half = open_capture(tmp_path, downscale=2)
-    assert half.picture(0, 0).rgb.shape == (H // 2, W // 2, 3) and half.views[0].camera(0).cx == 15.0
-
-
-def test_nerfstudio_intrinsics_of_each_frame(tmp_path: Path) -> None:
-    """A camera that zooms and moves: each frame has its own intrinsics and pose."""
-    zoomed = [replace(c, fx=c.fx + 5 * t, cx=c.cx - t) for t, c in enumerate(rig())]
-    entries = []
-    for t, camera in enumerate(zoomed):
-        put(tmp_path / f"{t}.png")
-        entries.append(entry(camera) | {"file_path": f"{t}.png", "camera": "one", "frame": t})
-    nerf(tmp_path, entries)
-    capture = open_capture(tmp_path)
-    assert (len(capture.views), capture.n_frames) == (1, 3)
-    for t, camera in enumerate(zoomed):
-        got = project(capture.views[0].camera(t), capture.normalisation.apply(POINTS))
-        np.testing.assert_allclose(got, project(camera, POINTS), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [({"fl_x": "x"}, "fl_x"), ({"transform_matrix": [[1]]}, "transform_matrix"), ({"camera_model": "ODD"}, "camera_model"),
-     ({"file_path": "../../x.png"}, "file_path"), ({"w": 65}, "cam00, frame 0")],
-)  # fmt: skip
-def test_nerfstudio_names_file_and_field(tmp_path: Path, change: dict[str, object], field: str) -> None:
-    put(tmp_path / "a" / "cam00.png")
-    nerf(tmp_path / "a", [entry(rig()[0]) | {"file_path": "cam00.png", "camera": "cam00"} | change])
-    with pytest.raises(BadInput) as caught:
-        open_capture(tmp_path / "a").picture(0, 0)
-    assert field in str(caught.value)
-
-
-@pytest.mark.parametrize("change", [{"frame": "second"}, {"time": [1]}, {"time": None}])
-def test_nerfstudio_names_a_moment_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
-    entries = [entry(rig()[0]) | {"file_path": f"{t}.png", "camera": "one", "time": str(t)} for t in range(2)]
-    for t in range(2):
-        put(tmp_path / f"{t}.png")
-    nerf(tmp_path, entries)
-    assert open_capture(tmp_path).n_frames == 2
-    nerf(tmp_path, [entries[0], entries[1] | change])
-    with pytest.raises(BadInput, match=rf"transforms\.json.*frames\[1\]\.{next(iter(change))}"):
-        open_capture(tmp_path)
-
-
-def test_videos_forward_back_and_unequal(tmp_path: Path) -> None:
-    entries = []
-    for i, (name, camera) in enumerate(zip(NAMES, rig(), strict=True)):
-        video(tmp_path / f"{name}.mp4", 4 + i)
-        entries.append(entry(camera) | {"file_path": f"{name}.mp4", "camera": name})
-    nerf(tmp_path, entries)
-    capture = check(tmp_path)
-    assert capture.n_frames == 4 and any("unequal" in line for line in capture.warnings)
-    for t in (0, 3, 1, 2):
-        assert abs(int(capture.picture(0, t).rgb[5, 5, 0]) - 40 * (t + 1)) <= 2
-
-
-def test_videos_without_colour_tags_are_named(tmp_path: Path) -> None:
-    import av
-
-    for name in NAMES[:2]:
-        with av.open(str(tmp_path / f"{name}.mp4"), "w") as container:
-            stream = container.add_stream("libx264", rate=10)
-            stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
-            if name == NAMES[0]:
-                stream.codec_context.colorspace = 1
-            frame = av.VideoFrame.from_ndarray(picture(), "rgb24")
-            container.mux([*stream.encode(frame), *stream.encode(None)])
-    entries = [entry(c) | {"file_path": f"{n}.mp4", "camera": n} for n, c in zip(NAMES, rig(), strict=False)]
-    nerf(tmp_path, entries[:2])
-    assert [w for w in open_capture(tmp_path).warnings if "colour tags in 1 videos (cam01)" in w]
-
-
-def test_seeking_equals_decoding(tmp_path: Path) -> None:
-    import av
-
-    from gscodec.train.captures.video import Decoders, Video
-
-    rng = np.random.default_rng(1)
-    write_mp4(tmp_path / "a.mp4", [np.full((32, 32, 3), v, np.uint8) for v in rng.integers(0, 255, 300)], 30)
-    with av.open(str(tmp_path / "a.mp4")) as container:
-        want = [np.array(f.planes[0])[0] for f in container.decode(video=0)]
-    film = Video(tmp_path / "a.mp4", Decoders())
-    for t in (290, 10, 299, 251, 0):
-        assert np.array(film.decoded(t).planes[0])[0] == want[t]
+from tests.train.captures.builders import (
+    NAMES,
+    POINTS,
+    H,
+    W,
+    check,
+    entry,
+    nerf,
+    picture,
+    project,
+    put,
+    rig,
+    rodrigues,
+    video,
+)
 
 
 def test_pose2sim(tmp_path: Path) -> None:
@@ -202,12 +51,6 @@ def test_pose2sim(tmp_path: Path) -> None:
         "\n".join([*tables, "[metadata]\nerror = 0.0\n"])
     )
     check(tmp_path)
-
-
-def rodrigues(r: np.ndarray) -> list[float]:
-    from scipy.spatial.transform import Rotation
-
-    return [float(x) for x in Rotation.from_matrix(r).as_rotvec()]
 
 
 def test_n3dv(tmp_path: Path) -> None:
@@ -365,96 +208,6 @@ def test_a_rate_that_nobody_gave_is_said(tmp_path: Path) -> None:
     assert "no frame rate is given: taken as 30 frames a second" in capture.warnings
     nerf(tmp_path, entries[:1])  # of a still nobody asks
     assert not open_capture(tmp_path).warnings
-
-
-@pytest.mark.parametrize("videos", [False, True])
-def test_colmap_text(tmp_path: Path, videos: bool) -> None:
-    from scipy.spatial.transform import Rotation
-
-    model = tmp_path / "sparse" / "0"
-    model.mkdir(parents=True)
-    cameras, images = ["# cameras"], ["# images"]
-    for i, (name, c) in enumerate(zip(NAMES, rig(), strict=True)):
-        cameras.append(f"{7 * i + 3} PINHOLE {W} {H} {c.fx} {c.fy} {c.cx} {c.cy}")
-        x, y, z, w = Rotation.from_matrix(c.R).as_quat()
-        images += [f"{i + 5} {w} {x} {y} {z} {c.t[0]} {c.t[1]} {c.t[2]} {7 * i + 3} {name}.png", ""]
-        video(tmp_path / "videos" / f"{name}.mp4") if videos else put(tmp_path / "images" / f"{name}.png")
-    (model / "cameras.txt").write_text("\n".join(cameras))
-    (model / "images.txt").write_text("\n".join(images))
-    (model / "points3D.txt").write_text("1 0.1 0.2 0.3 9 8 7 0.5 1 2\n")
-    capture = check(tmp_path)
-    assert capture.points is not None and capture.points.colors.tolist() == [[9, 8, 7]]
-    (model / "cameras.txt").write_text("1 STRANGE 4 4 1")
-    with pytest.raises(Unsupported, match="STRANGE"):
-        open_capture(tmp_path)
-    for line in ("1 PINHOLE", "x PINHOLE 4 4 1 1 1 1", "1 PINHOLE wide 4 1 1 1 1", "1 PINHOLE 4 4 f 1 1 1"):
-        (model / "cameras.txt").write_text(line)
-        with pytest.raises(BadInput, match=r"not a camera's line .*cameras\.txt"):
-            open_capture(tmp_path)
-    (model / "cameras.txt").write_text("\n".join(cameras))
-    for line in ("1 0.1 0.2", "1 0.1 0.2 far 9 8 7"):
-        (model / "points3D.txt").write_text(line)
-        with pytest.raises(BadInput, match=r"points3D\.txt"):
-            open_capture(tmp_path)
-
-
-def colmap_binary(model: Path) -> None:
-    """The layout of COLMAP's src/colmap/scene/reconstruction_io: little-endian, counts of 64 bits."""
-    from scipy.spatial.transform import Rotation
-
-    cameras, images = struct.pack("<Q", 3), struct.pack("<Q", 3)
-    for i, (name, c) in enumerate(zip(NAMES, rig(), strict=True)):
-        cameras += struct.pack("<iiQQ4d", 7 * i + 3, 1, W, H, c.fx, c.fy, c.cx, c.cy)
-        x, y, z, w = Rotation.from_matrix(c.R).as_quat()
-        images += struct.pack("<i7di", i + 5, w, x, y, z, *c.t, 7 * i + 3) + f"{name}.png\0".encode()
-        images += struct.pack("<Q", i) + struct.pack("<ddq", 1.0, 2.0, -1) * i
-    points = struct.pack("<Q", 2)
-    for i in range(2):
-        points += (
-            struct.pack("<Q3d3BdQ", i, 0.1 * i, 0.2, 0.3, 9, 8, 7, 0.5, i) + struct.pack("<ii", 5, 0) * i
-        )
-    model.mkdir(parents=True)
-    for file, data in (("cameras", cameras), ("images", images), ("points3D", points)):
-        (model / f"{file}.bin").write_bytes(data)
-
-
-def test_colmap_binary(tmp_path: Path) -> None:
-    model = tmp_path / "sparse" / "0"
-    colmap_binary(model)
-    for name in NAMES:
-        put(tmp_path / "images" / f"{name}.png")
-    capture = check(tmp_path)
-    assert capture.points is not None and capture.points.colors.tolist() == [[9, 8, 7]] * 2
-    means = capture.normalisation.inverse.apply(capture.points.means)
-    np.testing.assert_allclose(means, [[0, 0.2, 0.3], [0.1, 0.2, 0.3]], atol=1e-12)
-    for file in ("cameras", "images", "points3D"):
-        whole = (model / f"{file}.bin").read_bytes()
-        for cut in (3, len(whole) // 2, len(whole) - 1):
-            (model / f"{file}.bin").write_bytes(whole[:cut])
-            with pytest.raises(Truncated, match=f"{file}.bin"):
-                open_capture(tmp_path)
-        (model / f"{file}.bin").write_bytes(whole)
-    camera = struct.pack("<QiiQQ", 1, 1, 99, W, H)
-    (model / "cameras.bin").write_bytes(camera)
-    with pytest.raises(Unsupported, match="camera model 99"):
-        open_capture(tmp_path)
-
-
-def test_dnerf(tmp_path: Path) -> None:
-    entries = [
-        {"file_path": f"./train/r_{i}", "time": i / 2, "transform_matrix": opengl(c)}
-        for i, c in enumerate(rig())
-    ]
-    for i in range(3):
-        put(tmp_path / "train" / f"r_{i}.png", picture(90, 4))
-    (tmp_path / "transforms_train.json").write_text(json.dumps({"camera_angle_x": 0.9, "frames": entries}))
-    capture = open_capture(tmp_path)
-    assert capture.n_frames == 3 and len(capture.views) == 1 and "monocular" in capture.warnings[0]
-    f = 0.5 * W / np.tan(0.45)
-    for t, c in enumerate(rig()):
-        want = project(Camera(c.R, c.t, f, f, W / 2, H / 2, W, H), POINTS)
-        got = project(capture.views[0].camera(t), capture.normalisation.apply(POINTS))
-        np.testing.assert_allclose(got, want, atol=1e-6)
 
 
 @pytest.mark.parametrize(
