@@ -7,7 +7,8 @@ import pytest
 
 from gscodec.base import threads
 from gscodec.codec.decoder import decode_segment
-from gscodec.codec.encoder import Tools, encode_tracks, quantise_tracks, write_segment
+from gscodec.codec.encoder import Tools, _centre_rotations, encode_tracks, quantise_tracks, write_segment
+from gscodec.codec.model import rotation
 from gscodec.codec.model.steps import sensitive_steps
 
 from .builders import make_frames, make_tracks_of
@@ -48,3 +49,19 @@ def test_the_same_bytes_from_any_number_of_processors(monkeypatch: pytest.Monkey
         tracks = make_tracks_of(make_frames(500, 5, 1))
         payloads.add(encode_tracks(tracks, sensitive_steps(tracks, 0.2), tools=Tools(video=False)).payload)
     assert len(payloads) == 1
+
+
+def test_a_base_rotation_is_never_further_from_the_mean_than_the_quaternions_own() -> None:
+    rng = np.random.default_rng(3)
+    quats = rotation.normalise(rng.normal(size=(9, 400, 4)) + [0.5, 0, 0, 0])  # turns of any size
+    start = rotation.normalise(quats.sum(axis=0))
+    axes, steps = rng.integers(0, 3, 400), rng.uniform(0.01, 0.1, (3, 400))
+
+    def miss(mean: np.ndarray) -> np.ndarray:
+        away = rotation.multiply(rotation.conjugate(mean)[None], quats)
+        return (np.abs(rotation.swing_twist_log(away, axes).mean(axis=0)) / steps.T).max(axis=1)
+
+    mean = start.copy()
+    _centre_rotations(mean, quats, axes, steps)
+    assert (miss(mean) <= miss(start) * (1 + 1e-9)).all()
+    assert np.median(miss(mean)) < 0.2 * np.median(miss(start))
