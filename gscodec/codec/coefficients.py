@@ -9,7 +9,6 @@ import numpy as np
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
 from gscodec.codec.decoder import base_quaternions
-from gscodec.codec.model import rotation
 from gscodec.codec.model.bases import choose_basis, project
 from gscodec.codec.model.channels import (
     GROUPS,
@@ -21,12 +20,14 @@ from gscodec.codec.model.channels import (
     channels_of,
 )
 from gscodec.codec.model.quantise import quantise_coefficients
+from gscodec.codec.model.relative import rotation_vectors
 from gscodec.codec.segment import BASIS_DCT, BASIS_NONE, MODE_CODED, MODE_VIDEO, MODE_ZERO
 from gscodec.codec.writing import Writer, canonical_quats, refinement
 
 __all__ = ["quantise_coefficient_planes"]
 
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
+CACHED = 32  # slots at a time where arrays are turned about: what fits the processor's cache
 SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
 
 
@@ -70,15 +71,15 @@ def _quantise_group(w: Writer, g: int) -> _Group:
     channels = list(channels_of(g, m.sh_degree))
     if not channels:
         return _Group(BASIS_NONE, np.zeros((0, m.frames)), np.zeros((0, m.frames), np.int64))
-    series = _series(w, g) / m.coef_unit[channels].astype(np.float64)[:, None, None]
+    series = _series(w, g)
     finer = [refinement(w, one, c, g) for c, one in zip(channels, series, strict=True)]
-    series *= np.array(finer)[:, None, None]
+    for one, by in zip(series, finer, strict=True):
+        if by != 1:
+            one *= by
     step = np.stack([2.0 ** planes.step_classes(c, g) for c in channels])
     out = _Group(
         *choose_basis(
-            (series / step[:, :, None]).reshape(-1, m.frames),
-            shared=m.shared,
-            explicit="KLT" not in w.tools.without,
+            series.reshape(-1, m.frames), step.ravel(), shared=m.shared, explicit="KLT" not in w.tools.without
         ),
         finer,
     )
@@ -105,34 +106,40 @@ def _quantise_group(w: Writer, g: int) -> _Group:
 
 
 def _series(w: Writer, g: int) -> np.ndarray:
-    """(channels, N, T): what is left of group g's tracks beside the decoded base and parts."""
+    """(channels, N, T): what is left of group g's tracks beside the decoded base and parts, in units of coef_unit."""
     m, planes, t = w.model, w.planes, w.tracks
-    base = planes.base * m.base_unit.astype(np.float64)[:, None]
-    motion = w.motion
-    if g == POSITION:
-        world = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
-        if motion is None:
-            return np.transpose(t.means - world, (2, 1, 0))
-        return np.transpose(motion.still(t.means, world) - world, (2, 1, 0))
-    if g == SCALE:
-        logs = t.logs - base[3:6].T
-        if motion is not None:
-            logs = logs - motion.growth()[..., None]
-        return np.transpose(logs, (2, 1, 0))
+    channels = channels_of(g, m.sh_degree)
+    units = m.coef_unit[list(channels)].astype(np.float64)
     if g == ROTATION:
-        inverse = rotation.conjugate(base_quaternions(planes))
-        return np.transpose(
-            rotation.swing_twist_log(
-                rotation.multiply(inverse[None], canonical_quats(w)), planes.twist_axes()
-            ),
-            (2, 1, 0),
-        )
-    if g == OPACITY:
-        return (t.logits - base[9])[None].transpose(0, 2, 1)
-    channels = channels_of(g, t.sh_degree)
-    first = channels.start - 10
-    colours = t.colours[:, :, first : first + len(channels)]
-    return np.transpose(colours - base[list(channels)].T[None], (2, 1, 0))
+        vectors = rotation_vectors(base_quaternions(planes), canonical_quats(w), planes.twist_axes())
+        return vectors / units[:, None, None]
+    if g == POSITION:
+        base = m.origin.astype(np.float64) + planes.x * m.base_unit[:3].astype(np.float64)
+    else:
+        base = (planes.base[list(channels)] * m.base_unit[list(channels)].astype(np.float64)[:, None]).T
+    first, motion = 0, w.motion
+    if g == POSITION:
+        values = t.means if motion is None else motion.still(t.means, base)
+    elif g == SCALE:
+        values = t.logs if motion is None else t.logs - motion.growth()[..., None]
+    elif g == OPACITY:
+        values = t.logits[..., None]
+    else:
+        values, first = t.colours, channels.start - 10
+    out = np.empty((len(channels), m.slots, m.frames))
+    _off(np.ascontiguousarray(values), first, np.ascontiguousarray(base), units, out)
+    return out
+
+
+@njit
+def _off(values, first, base, units, out):
+    """values (T, N, first + C...) less base (N, C), in units (C,), by channel: out (C, N, T)."""
+    channels, slots, frames = out.shape
+    for start in range(0, slots, CACHED):
+        for t in range(frames):
+            for i in range(start, min(slots, start + CACHED)):
+                for c in range(channels):
+                    out[c, i, t] = (values[t, i, first + c] - base[i, c]) / units[c]
 
 
 VIDEO_GROUPS = (POSITION, ROTATION)  # dense, noisy planes; the context coder does the sparse ones better

@@ -24,7 +24,7 @@ from gscodec.codec.model.channels import (
 from gscodec.codec.model.motion import Motion
 from gscodec.codec.model.nodes import rest_places
 from gscodec.codec.model.quantise import decoded_positions, quantise_base
-from gscodec.codec.model.relative import relative_rotations
+from gscodec.codec.model.relative import centre_rotations, relative_rotations
 from gscodec.codec.model.steps import MAX_CLASS, Steps
 from gscodec.codec.model.tracks import Tracks
 from gscodec.codec.planes import FEATURE_LIMIT, MAX_PLACE, Planes, predicted_classes
@@ -41,8 +41,6 @@ PART_STEP = 0.125
 NODE_COARSER = 1.5  # linear coefficients of nodes, which few slots feel fully
 PLACE_GRID = 64  # places of nodes along the longest edge of the slots' box
 REST_ROOM = 0.05  # of the slots' box on each side, for rest places that are told once nodes are quantised
-MEAN_ROUNDS = 6  # of the mean rotation, at most
-MEAN_MISS = 0.1  # of a step, that is as good as none
 
 
 def encode_tracks(
@@ -267,7 +265,7 @@ def _quantise_rotations(w: Writer) -> None:
     flips = np.zeros(m.slots, np.int64)
     steps = np.stack([_steps(w, c, ROTATION, m.base_unit) for c in (6, 7, 8)])
     axes = w.planes.twist_axes()
-    _centre_rotations(mean[start:], canonical[:, start:], axes[start:], steps[:, start:])
+    centre_rotations(mean[start:], canonical[:, start:], axes[start:], steps[:, start:])
     nearest = w.nb.slots[:, 0].astype(np.int64)
     q, decoded = w.residuals.base[6:9], np.zeros((m.slots, 4))
     if start:
@@ -277,19 +275,3 @@ def _quantise_rotations(w: Writer) -> None:
         planes.base[c, start:] = (q[c - 6] << planes.step_classes(c, ROTATION))[start:]
     halves = np.eye(4)[flips]
     w.tracks.quats = rotation.multiply(w.tracks.quats, halves[None])
-
-
-def _centre_rotations(mean: np.ndarray, quats: np.ndarray, axes: np.ndarray, steps: np.ndarray) -> None:
-    """Turn mean rotations (N, 4) to where the rotation vectors from them to quats (T, N, 4) have no mean.
-
-    The base stands for that mean: what is left of it is lost. axes (N,) of the twist, steps (3, N).
-    """
-    rows, now, least = np.arange(len(mean)), mean.copy(), np.full(len(mean), np.inf)
-    for _ in range(MEAN_ROUNDS):
-        away = rotation.multiply(rotation.conjugate(now[rows])[None], quats[:, rows])
-        left = rotation.swing_twist_log(away, axes[rows]).mean(axis=0)
-        miss = (np.abs(left) / steps[:, rows].T).max(axis=1)
-        better = miss < least[rows]  # vectors of more than half a turn may lead astray
-        mean[rows[better]], least[rows] = now[rows[better]], np.minimum(miss, least[rows])
-        now[rows] = rotation.multiply(now[rows], rotation.swing_twist(left, axes[rows]))
-        rows = rows[miss > MEAN_MISS]

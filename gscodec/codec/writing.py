@@ -115,10 +115,11 @@ def canonical_quats(w: Writer) -> np.ndarray:
 
 
 @njit
-def _roughness(index, weight, count, total, step, y):
-    """Mean over slots of what neighbours leave of y (N, M), in units of each slot's step; column by column."""
+def _is_smooth(index, weight, count, total, step, y, limit):
+    """Whether what neighbours leave of y (N, M), in units of each slot's step, is on the mean over slots under the limit in
+    every column."""
     n, m = y.shape
-    out = np.zeros(m)
+    left = np.zeros(m)
     for i in range(n):
         if count[i] == 0:
             continue
@@ -126,8 +127,10 @@ def _roughness(index, weight, count, total, step, y):
             s = 0.0
             for k in range(count[i]):
                 s += weight[i, k] * y[index[i, k], j]
-            out[j] += abs(y[i, j] - s / total[i]) / step[i]
-    return out / max(1, n)
+            left[j] += abs(y[i, j] - s / total[i]) / step[i]
+            if left[j] >= limit * n:
+                return False
+    return True
 
 
 def refinement(w: Writer, y: np.ndarray, c: int, g: int) -> int:
@@ -135,5 +138,5 @@ def refinement(w: Writer, y: np.ndarray, c: int, g: int) -> int:
     under a step, quantisation errors would all lean one way, and a uniform tint is what people see."""
     if "finer smooth channels" in w.tools.without:
         return 1
-    rough = _roughness(*w.nb[:4], 2.0 ** w.planes.step_classes(c, g), np.ascontiguousarray(y))
-    return SMOOTH_REFINEMENT if float(rough.max(initial=0.0)) < SMOOTH else 1
+    steps = 2.0 ** w.planes.step_classes(c, g)
+    return SMOOTH_REFINEMENT if _is_smooth(*w.nb[:4], steps, np.ascontiguousarray(y), SMOOTH) else 1

@@ -16,7 +16,8 @@ BITS_PER_ENTRY = 8.0  # of an explicit basis, as measured on the coded SIDE sect
 # largest there, so their errors are, too, and the next group's errors differ: that is a seam.
 END_WEIGHT = 1.25
 KEEP = 0.55  # a coefficient that is nowhere above this share of its step is not sent
-SAMPLE = 20000
+SAMPLE = 20000  # of the series, by which the shape of a basis is chosen
+CACHED = 1024  # series at a time where all are looked at: what fits the processor's cache
 
 
 def _cost(coefs: np.ndarray) -> float:
@@ -24,47 +25,63 @@ def _cost(coefs: np.ndarray) -> float:
     return float(np.log2(1 + np.abs(coefs)).sum() * 2.0)
 
 
-def _useful(coefs: np.ndarray) -> int:
-    """Number of leading coefficients up to the last that more than two slots need (of a few slots: one)."""
-    some = min(2, (coefs.shape[0] - 1) // 2)
-    needed = np.flatnonzero(_count_above(coefs, KEEP) > some)
+def _useful(above: np.ndarray, rows: int) -> int:
+    """Number of leading coefficients up to the last that more than two slots need (of a few slots: one); above (K,):
+    slots that need each."""
+    needed = np.flatnonzero(above > min(2, (rows - 1) // 2))
     return int(needed[-1]) + 1 if needed.size else 0
 
 
 @njit
-def _count_above(coefs, limit):
-    """(K,) how many of each column's magnitudes are above the limit; coefs (M, K)."""
+def _above(coefs, steps, limit):
+    """(K,) how many of each column's magnitudes are above the limit, in steps; coefs (M, K), steps (M,)."""
     counts = np.zeros(coefs.shape[1], np.int64)
     for i in range(coefs.shape[0]):
+        least = limit * steps[i]
         for j in range(coefs.shape[1]):
-            counts[j] += abs(coefs[i, j]) > limit
+            counts[j] += abs(coefs[i, j]) > least
     return counts
 
 
+@njit
+def _moves(series, steps, shared, limit):
+    """Whether any of series (M, T) is anywhere further from its mean (`shared`: from 0) than the limit, in steps (M,)."""
+    for i in range(series.shape[0]):
+        mean = 0.0 if shared else series[i].mean()
+        for t in range(series.shape[1]):
+            if abs(series[i, t] - mean) > limit * steps[i]:
+                return True
+    return False
+
+
 def choose_basis(
-    series: np.ndarray, *, shared: bool = False, explicit: bool = True
+    series: np.ndarray, steps: np.ndarray, *, shared: bool = False, explicit: bool = True
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """(kind, basis (K, T), integers of an explicit basis or empty) for series (M, T) in units of their steps.
+    """(kind, basis (K, T), integers of an explicit basis or empty) for series (M, T), each in steps (M,).
 
     `shared`: the base is another segment's, so the mean is coded as well. `explicit`: whether one may be chosen.
     """
-    t = series.shape[1]
-    centred = series if shared else series - series.mean(axis=1, keepdims=True)
-    if not np.abs(centred).max(initial=0.0) > 0.3:
+    rows, t = series.shape
+    if not _moves(series, steps, shared, 0.3):
         return BASIS_NONE, np.zeros((0, t)), np.zeros(0, np.int64)
-    if centred.shape[0] > SAMPLE:
-        pick = np.linspace(0, centred.shape[0] - 1, SAMPLE).astype(int)
-        share, sample = centred.shape[0] / SAMPLE, centred[pick]
-    else:
-        share, sample = 1.0, centred
+    pick = np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(int)
+    share, sample = rows / len(pick), series[pick] / steps[pick, None]
+    if not shared:
+        sample -= sample.mean(axis=1, keepdims=True)
     cos = dct(t)[0 if shared else 1 :]
-    by_cos = centred @ cos.T
     root = np.sqrt(frame_weights(t))
     weighted = sample * root
     values, vectors = np.linalg.eigh(_robust_covariance(weighted))
     klt = vectors[:, ::-1].T[: len(cos)]
     klt = klt * np.sign(klt[np.arange(len(klt)), np.abs(klt).argmax(1)])[:, None]
-    k_cos, k_klt = _useful(by_cos), _useful(centred * root @ klt.T)
+    onto = np.concatenate([cos, klt * root])
+    if not shared:
+        onto -= onto.mean(axis=1, keepdims=True)  # of the series without their means
+    above = sum(
+        _above(series[at : at + CACHED] @ onto.T, steps[at : at + CACHED], KEEP)
+        for at in range(0, rows, CACHED)
+    )
+    k_cos, k_klt = _useful(above[: len(cos)], rows), _useful(above[len(cos) :], rows)
     integers = np.round(klt[:k_klt] / root * BASIS_SCALE).astype(np.int64)
     # Both of the weighted series: what finer ends cost must not decide between the two shapes.
     cost_cos = _cost(weighted @ cos[:k_cos].T) * share

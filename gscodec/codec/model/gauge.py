@@ -13,6 +13,7 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads, shares
+from gscodec.codec.model.rotation import from_matrix, multiply_one
 
 __all__ = ["SPELLINGS", "SPELLING_ORDER", "align"]
 
@@ -21,8 +22,6 @@ FREE_TURN = 0.02  # two log scales nearer than this: the turn between their axes
 
 def _spellings() -> tuple[np.ndarray, np.ndarray]:
     """The 24 axis changes: quaternions (24, 4) with R' = R S, and order (24, 3): scale'[a] = scale[order[a]]."""
-    from gscodec.codec.model.rotation import from_matrix
-
     quats, orders = [], []
     for order in itertools.permutations(range(3)):
         for signs in itertools.product((1.0, -1.0), repeat=3):
@@ -36,14 +35,6 @@ def _spellings() -> tuple[np.ndarray, np.ndarray]:
 
 
 SPELLINGS, SPELLING_ORDER = _spellings()
-
-
-@njit
-def _mul(a, b, out):
-    out[0] = a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3]
-    out[1] = a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2]
-    out[2] = a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1]
-    out[3] = a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0]
 
 
 @njit
@@ -83,12 +74,12 @@ def _turn_freely(prev, q, logs, tmp, rel):
         if abs(logs[b] - logs[c]) >= FREE_TURN:
             continue
         inv = np.array([prev[0], -prev[1], -prev[2], -prev[3]])
-        _mul(inv, q, rel)
+        multiply_one(inv, q, rel)
         # the twist of rel about body axis a (swing-twist): rel = swing * twist
         half = np.arctan2(rel[1 + a], rel[0])
         tmp[:] = 0.0
         tmp[0], tmp[1 + a] = np.cos(half), -np.sin(half)
-        _mul(q, tmp, rel)
+        multiply_one(q, tmp, rel)
         q[:] = rel
 
 
@@ -131,12 +122,12 @@ def _align(start, end, quats, logs, spellings, order, enabled, first_quats, firs
                 s = _first_spelling(old, order)
             elif enabled or t == 0:
                 inv = np.array([p[0], -p[1], -p[2], -p[3]])
-                _mul(inv, q, rel)
+                multiply_one(inv, q, rel)
                 s = _nearest_spelling(rel, old, before, spellings, order)
             else:
                 s = chosen[0, i]
             chosen[t, i] = s
-            _mul(q, spellings[s], rel)
+            multiply_one(q, spellings[s], rel)
             q[:] = rel
             for a in range(3):
                 logs[t, i, a] = old[order[s, a]]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gscodec.base.jit import njit
+
 __all__ = [
     "conjugate",
     "from_matrix",
     "multiply",
+    "multiply_one",
     "normalise",
     "polar",
     "swing_twist",
-    "swing_twist_log",
     "to_matrix",
 ]
 
@@ -28,15 +30,34 @@ def conjugate(q: F64) -> F64:
 
 
 def multiply(a: F64, b: F64) -> F64:
-    """Hamilton product."""
-    aw, ax, ay, az = np.moveaxis(a, -1, 0)
-    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    """Hamilton product of a and b, which broadcast."""
     out = np.empty(np.broadcast_shapes(a.shape, b.shape))
-    out[..., 0] = aw * bw - ax * bx - ay * by - az * bz
-    out[..., 1] = aw * bx + ax * bw + ay * bz - az * by
-    out[..., 2] = aw * by - ax * bz + ay * bw + az * bx
-    out[..., 3] = aw * bz + ax * by - ay * bx + az * bw
+    _multiply(_rows(a, out.shape), _rows(b, out.shape), out.reshape(-1, 4))
     return out
+
+
+def _rows(q: F64, shape: tuple[int, ...]) -> F64:
+    """(M, 4) quaternions that make `shape` when they are told over and over."""
+    while q.ndim > 1 and q.shape[0] == 1:
+        q = q[0]
+    if q.shape != shape[len(shape) - q.ndim :]:
+        q = np.broadcast_to(q, shape)
+    return np.ascontiguousarray(q, np.float64).reshape(-1, 4)
+
+
+@njit
+def _multiply(a, b, out):
+    for i in range(len(out)):
+        multiply_one(a[i % len(a)], b[i % len(b)], out[i])
+
+
+@njit
+def multiply_one(a, b, out):
+    """Hamilton product of a and b (4,) into out (4,), another array than both."""
+    out[0] = a[0] * b[0] - a[1] * b[1] - a[2] * b[2] - a[3] * b[3]
+    out[1] = a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2]
+    out[2] = a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1]
+    out[3] = a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0]
 
 
 def _exp(r: F64) -> F64:
@@ -56,23 +77,6 @@ def swing_twist(r: F64, axis: npt.NDArray[np.int64]) -> F64:
     at = np.broadcast_to(axis[:, None], (*r.shape[:-1], 1))
     np.put_along_axis(twist, at, np.take_along_axis(r, at, axis=-1), axis=-1)
     return multiply(_exp(r - twist), _exp(twist))
-
-
-def swing_twist_log(q: F64, axis: npt.NDArray[np.int64]) -> F64:
-    """The r of `swing_twist`, (..., N, 3), of unit quaternions (..., N, 4); twist in -pi..pi."""
-    at = np.broadcast_to(axis[:, None], (*q.shape[:-1], 1))
-    half = np.arctan2(np.take_along_axis(q[..., 1:], at, axis=-1), q[..., :1])
-    half = half - np.pi * np.round(half / np.pi)  # q and -q are one rotation
-    back = np.zeros_like(q)
-    back[..., :1] = np.cos(half)
-    np.put_along_axis(back[..., 1:], at, -np.sin(half), axis=-1)
-    swing = multiply(q, back)
-    swing = np.where(swing[..., :1] < 0, -swing, swing)
-    v = np.linalg.norm(swing[..., 1:], axis=-1, keepdims=True)
-    gain = np.where(v > 1e-12, 2.0 * np.arctan2(v, swing[..., :1]) / np.maximum(v, 1e-300), 2.0)
-    out = swing[..., 1:] * gain
-    np.put_along_axis(out, at, 2.0 * half, axis=-1)
-    return out
 
 
 def to_matrix(q: F64) -> F64:
