@@ -87,10 +87,18 @@ def soft(
 
 
 def with_births(
-    n: int, frames: int, degree: int = 0, *, lost: int, jitter: float = 0.0, nodes: int = 0
+    n: int,
+    frames: int,
+    degree: int = 0,
+    *,
+    lost: int,
+    jitter: float = 0.0,
+    nodes: int = 0,
+    moving: bool = True,
+    video: bool = False,
 ) -> tuple[bytes, bytes]:
     """(a segment of the first Gaussians, one on its base from which `lost` of them are gone and as many are new)."""
-    told = make_frames(n + lost, 2 * frames, degree, jitter=jitter)
+    told = make_frames(n + lost, 2 * frames, degree, jitter=jitter, moving=moving)
     rows = np.random.default_rng(3).permutation(n + lost)
     tracks = make_tracks_of([frame.take(rows[:n]) for frame in told[:frames]], nodes=nodes)
     steps = sensitive_steps(tracks, 0.2)
@@ -100,7 +108,8 @@ def with_births(
     mine = shared_tracks(
         later, np.arange(lost, n + lost), shared, {0: sensitivity_of(later[0])}, use_gauge=True
     )
-    return first.payload, encode_tracks(mine, shared_steps(shared, mine, 0.2), shared.planes).payload
+    later_steps = shared_steps(shared, mine, 0.2)
+    return first.payload, encode_tracks(mine, later_steps, shared.planes, Tools(video=video)).payload
 
 
 def empty(frames: int) -> bytes:
@@ -112,10 +121,9 @@ def empty(frames: int) -> bytes:
 
 
 def with_layout(payload: bytes, places: np.ndarray) -> bytes:
-    sections, _, _ = split_segment(payload)
-    return join_segment(
-        sections | {"video": places.astype("<u4").tobytes() + sections["video"]}, explicit_layout=True
-    )
+    sections, _, shared = split_segment(payload)
+    sections["video"] = places.astype("<u4").tobytes() + sections["video"]
+    return join_segment(sections, explicit_layout=True, shared=shared)
 
 
 def good() -> Iterator[tuple[str, bytes]]:
@@ -160,6 +168,11 @@ def good_shared() -> Iterator[tuple[str, bytes, bytes]]:
     yield "births_parts", later, base
     base, later = with_births(200, 4, lost=30, jitter=0.001, nodes=7)
     yield "births_soft_parts", later, base
+    base, later = with_births(80, 1, 1, lost=12)
+    yield "births_one_frame", later, base
+    base, later = with_births(300, 5, lost=20, jitter=0.003, moving=False, video=True)
+    yield "births_video", later, base
+    yield "births_explicit_layout", with_layout(later, np.random.default_rng(6).permutation(320)), base
 
 
 def changed(payload: bytes, change: Callable[[Model, dict[str, bytes]], None]) -> bytes:
