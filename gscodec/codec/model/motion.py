@@ -11,13 +11,11 @@ from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
 from gscodec.codec.model import rotation
 from gscodec.codec.model.parts import canonical_tracks
+from gscodec.codec.segment import BLENDED
 
 __all__ = [
-    "BLENDED", "Motion", "blend_one", "blend_place", "blend_turn", "hard_motion", "left_of_place", "soft_motion",
-    "turn_vector",
+    "Motion", "blend_one", "blend_place", "blend_turn", "hard_motion", "left_of_place", "soft_motion", "turn_vector",
 ]  # fmt: skip
-
-BLENDED = 4  # nodes that move a slot of soft parts; the fifth's distance is where a weight ends
 
 
 @dataclass(frozen=True)

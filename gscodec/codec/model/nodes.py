@@ -8,8 +8,9 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads
-from gscodec.codec.model.motion import BLENDED, Motion, blend_one, left_of_place, soft_motion
+from gscodec.codec.model.motion import Motion, blend_one, left_of_place, soft_motion
 from gscodec.codec.model.parts import spread_out
+from gscodec.codec.segment import BLENDED
 
 __all__ = ["node_count", "nodes_on", "rest_places", "track_nodes"]
 

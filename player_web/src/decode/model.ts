@@ -11,7 +11,9 @@ const MAX_SLOTS = 2 ** 22;
 const MAX_PARTS = 64;
 /** Added to the number of nodes in P. */
 const SOFT = 128;
-const MIN_NODES = 5;
+/** Nodes that move a slot of soft parts. */
+export const BLENDED = 4;
+const MIN_NODES = BLENDED + 1;
 const MAX_BITS = 20;
 const MAX_GAIN = 64;
 export const MAX_ATLAS_WIDTH = 2048;

@@ -1,10 +1,10 @@
 /** Soft parts: every slot moves by a blend of its four nearest of some nodes (SPEC.md 5.7, 5.10). */
 
 import { contextsOf, type Decoder, quantise, signsOf, UNSIGNED } from "./coder.js";
+import { BLENDED } from "./model.js";
 import { CENTRE, MOVE, TURN } from "./moves.js";
 import type { Planes } from "./planes.js";
 
-const BLENDED = 4;
 const SIDE_LINEAR = 1;
 const SIDE_TRANSLATION = 2;
 const SIDE_COUNT = 3;
