@@ -89,7 +89,9 @@ def track(frames: Iterable[Splats]) -> Iterator[TrackedFrame]:
         if new_run:
             lives_on = lives_on[:0]
         kept = found[lives_on]
-        born = np.setdiff1d(np.arange(len(frame), dtype=np.int64), kept)
+        new = np.ones(len(frame), dtype=bool)
+        new[kept] = False
+        born = np.flatnonzero(new)
         rows = np.concatenate([kept, born])
         ids = np.concatenate([ids[lives_on], following + np.arange(len(born), dtype=np.int64)])
         following += len(born)
