@@ -10,12 +10,11 @@ from gscodec.codec import settings as codec
 
 __all__ = [
     "CHANGING", "CURVE_QUALITIES", "GOALS", "HEVC", "HEVC_KNOB", "HEVC_POINTS", "LOOP", "LOOP_GOAL",
-    "NOISE_FLOOR", "PARTS", "PAYLOADS_MEASURED", "QP_KNOB", "QUALITY_KNOB", "RESPELLED", "SEAMS_GOP", "SEQUENCES",
+    "NOISE_FLOOR", "PAYLOADS_MEASURED", "QP_KNOB", "QUALITY_KNOB", "RESPELLED", "SEAMS_GOP", "SEQUENCES",
     "SHUFFLED", "STATIC", "STATIC_GOALS", "STATIC_SHIPPED", "TOOLS", "V3", "V3_HELD", "V3_KNOWN", "V3_TOLERANCE",
     "V3_QPS", "Goal", "Tool",
 ]  # fmt: skip
 
-PARTS = ("rates", "static", "loop", "tools")
 PAYLOADS_MEASURED = ("compact", "video")
 
 

@@ -23,6 +23,7 @@ from gscodec.bench import plan
 from gscodec.bench.curve import TARGET_DB, Point, bracket
 from gscodec.bench.data import DATA_ENV, code_digest, open_cache, sequence_folder
 from gscodec.bench.derived import DERIVED, derived_folder
+from gscodec.bench.parts import RD_PARTS
 from gscodec.bench.peer_static import shipped_bytes
 from gscodec.bench.plot import rate_plot
 from gscodec.bench.points import Bench
@@ -35,13 +36,13 @@ __all__ = ["RdOptions", "nearest", "run_rd"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RdOptions:
-    """`parts` of plan.PARTS; `tools`: names of plan.TOOLS; `peers`: measure them too; `jobs`: processes;
+    """`parts` of RD_PARTS; `tools`: names of plan.TOOLS; `peers`: measure them too; `jobs`: processes;
     `output`: the Markdown file whose sections are replaced, None for none; `plots`: folder of its pictures."""
 
     data: Path | None = None
     sequences: tuple[str, ...] = plan.SEQUENCES
     scenes: tuple[str, ...] = plan.STATIC
-    parts: tuple[str, ...] = plan.PARTS
+    parts: tuple[str, ...] = RD_PARTS
     tools: tuple[str, ...] = tuple(tool.name for tool in plan.TOOLS)
     peers: bool = True
     jobs: int = 2
@@ -76,7 +77,7 @@ def run_rd(options: RdOptions) -> int:
 
 def _check(options: RdOptions) -> None:
     known = {
-        "parts": plan.PARTS,
+        "parts": RD_PARTS,
         "tools": tuple(t.name for t in plan.TOOLS),
         "sequences": plan.SEQUENCES,
         "scenes": plan.STATIC,

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gscodec.bench.data import code_digest, data_root, open_cache
+from gscodec.bench.parts import TRAIN_PARTS
 from gscodec.bench.points import PointCache
 from gscodec.bench.tables import provenance, write_section
-from gscodec.bench.train_plan import PARTS, V3, Row, rows_of
+from gscodec.bench.train_plan import V3, Row, rows_of
 from gscodec.bench.train_run import (
     FIXED_QUALITY,
     Run,
@@ -50,7 +51,7 @@ class TrainBenchOptions:
     """`output`: the Markdown file whose section is replaced, None for none."""
 
     data: Path | None = None
-    parts: tuple[str, ...] = PARTS
+    parts: tuple[str, ...] = TRAIN_PARTS
     captures: tuple[str, ...] | None = None
     device: str = "cpu"
     json: bool = False
@@ -65,7 +66,7 @@ def run_train(options: TrainBenchOptions, rows: Sequence[Row] | None = None) -> 
     Raises Misuse and BadInput where the captures are not there, MissingDependency without torch.
     """
     open_cache(options.cache)
-    rows = rows_of(options.parts, options.captures) if rows is None else rows
+    rows = rows_of(options.parts, options.captures, options.device) if rows is None else rows
     done: list[_Bench] = []
     outcomes: list[Outcome] = []
     text = ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gscodec.base.errors import Misuse
 from gscodec.train.settings import CODEC_LOSSES, TrainSettings, preset
 
-__all__ = ["OURS", "PARTS", "ROWS", "V3", "Row", "rows_of"]
+__all__ = ["OURS", "ROWS", "V3", "Row", "rows_of"]
 
-PARTS = ("worth", "losses", "quality")
 OURS, V3 = "ours", "V3"
 SHORT = "fast"  # preset of what is only compared
 ABLATED = "capture-fox"
@@ -29,10 +29,17 @@ class Row:
     hold_out: int | None = None
 
 
-def _quality(capture: str, frames: int, downscale: float = 1.0, hold_out: int | None = None) -> Row:
+def _quality(
+    capture: str,
+    frames: int,
+    downscale: float = 1.0,
+    hold_out: int | None = None,
+    gaussians: int | None = None,
+) -> Row:
     return Row(
-        part="quality", capture=capture, name="balanced", frames=frames, settings=preset("balanced", preview_every=0),
-        downscale=downscale, hold_out=hold_out,
+        part="quality", capture=capture, name="balanced" + (f", {gaussians:,} slots" if gaussians else ""),
+        frames=frames, settings=preset("balanced", preview_every=0, gaussians=gaussians), downscale=downscale,
+        hold_out=hold_out,
     )  # fmt: skip
 
 
@@ -70,10 +77,16 @@ ROWS = (
     _quality("capture-trio", 10),
 )
 
+GPU_ROWS = (_quality("capture-trio", 60, gaussians=100_000),)  # days on two cores
 
-def rows_of(parts: tuple[str, ...], captures: tuple[str, ...] | None) -> tuple[Row, ...]:
-    """Those of the parts and captures asked for; None: all captures."""
-    known = [r for r in ROWS if captures is None or r.capture in captures]
+
+def rows_of(parts: tuple[str, ...], captures: tuple[str, ...] | None, device: str = "cpu") -> tuple[Row, ...]:
+    """Those of the parts and captures asked for; None: all captures. Raises Misuse where a capture has no row."""
+    every = ROWS + (GPU_ROWS if device == "cuda" else ())
+    names = list(dict.fromkeys(r.capture for r in every))
+    if unknown := set(captures or ()) - set(names):
+        raise Misuse(f"the captures measured are {', '.join(names)}", captures=", ".join(sorted(unknown)))
+    known = [r for r in every if captures is None or r.capture in captures]
     chosen = [r for r in known if r.part in parts]
     if "losses" in parts and "worth" not in parts:  # what they are compared with
         both = [r for r in known if r.part == "worth" and r.capture == ABLATED][:2]

@@ -47,10 +47,11 @@ class Run:
 
     slots: int
     seconds: list[float]  # by frame
-    peak_mb: float
+    peak_mb: float  # of the process
     psnr: list[float]  # by frame
     still: float
     estimate: float  # bytes of its stream as the entropy loss sees them
+    gpu_mb: float = 0.0  # most that torch held on the GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def train_row(row: Row, place: Path, folder: Path, keys: Path) -> Run:
         _copy(key, first)
     clock.begin()
     frames = range(1 if row.recipe == V3 else row.frames)
-    train_sequence(capture, folder, row.settings, frames, lambda n, _: clock.note() if n == 0 else None)
+    train_sequence(capture, folder, row.settings, frames, on_frame=lambda _: clock.note())
     if row.recipe == V3:
         _train_v3(row, capture, folder, clock)
     if not key.exists():
@@ -94,7 +95,15 @@ def train_row(row: Row, place: Path, folder: Path, keys: Path) -> Run:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     scores = [float(np.mean(held_out_psnr(capture, splats, t))) for t, splats in enumerate(sequence)]
     slots = len(sequence.checkpoint(0).gaussians.means)
-    return Run(slots, clock.seconds, peak, scores, sequence.still_share(), _estimate(row, sequence))
+    return Run(
+        slots, clock.seconds, peak, scores, sequence.still_share(), _estimate(row, sequence), _gpu_peak(row)
+    )
+
+
+def _gpu_peak(row: Row) -> float:
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 1e6 if row.settings.device == "cuda" else 0.0
 
 
 def _write(path: Path, text: str) -> None:

@@ -42,7 +42,7 @@ def _stream(stream: Stream | None) -> list[str]:
 
 
 def _quality(outcomes: Sequence[Outcome]) -> str:
-    rows = []
+    rows, on_gpu = [], any(o.run.gpu_mb for o in outcomes)
     for o in outcomes:
         if o.row.part != "quality" or o.fixed is None:
             continue
@@ -51,12 +51,13 @@ def _quality(outcomes: Sequence[Outcome]) -> str:
             o.row.capture, str(o.row.frames), o.row.name, _db(o.run.psnr), f"{o.fixed.psnr:.2f} / {o.fixed.worst:.2f}",
             f"{o.fixed.kb:.2f}", f"{o.run.still:.0%}", f"{o.run.seconds[0]:.0f}",
             f"{np.mean(following):.0f}" if following else "", f"{o.run.peak_mb:.0f}",
+            *([f"{o.run.gpu_mb:.0f}"] if on_gpu else []),
         ])  # fmt: skip
     if not rows:
         return ""
     head = (
         "capture", "frames", "preset", "held out, dB (mean / lowest)", f"decoded at quality {FIXED_QUALITY:g}",
-        "KB/frame", "held", "key frame, s", "each other, s", "peak MB",
+        "KB/frame", "held", "key frame, s", "each other, s", "peak MB", *(["GPU, peak MB"] if on_gpu else []),
     )  # fmt: skip
     return "Quality: whole picture on black, cameras kept from training.\n\n" + markdown_table(head, rows)
 
@@ -127,9 +128,14 @@ def correlation(outcomes: Sequence[Outcome]) -> float:
 
 
 def _estimates(outcomes: Sequence[Outcome]) -> str:
-    alike = [o for o in outcomes if o.row.part != "quality" and o.row.capture == outcomes[0].row.capture]
+    capture = outcomes[0].row.capture
+    measured = [
+        o for o in outcomes if o.row.part != "quality" and o.row.capture == capture and o.fixed is not None
+    ]
+    alike = list(
+        {(o.row.recipe, o.row.settings): o for o in measured}.values()
+    )  # one may stand in two tables
     value = correlation(alike)
     if np.isnan(value):
         return ""
-    runs = sum(o.fixed is not None for o in alike)
-    return f"Bytes as the entropy loss sees them and real ones: correlation {value:.3f} over {runs} runs."
+    return f"Bytes as the entropy loss sees them and real ones, {capture}: correlation {value:.3f} over {len(alike)} runs."

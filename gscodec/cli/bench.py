@@ -6,15 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-PARTS = ("rates", "static", "loop", "tools")
-TRAIN_PARTS = ("worth", "losses", "quality")
+from gscodec.bench.parts import RD_PARTS, TRAIN_PARTS
 
 
 def add(commands: Any) -> None:
-    p = commands.add_parser("bench", help="measure rate-distortion or speed and write the tables")
+    p = commands.add_parser(
+        "bench", help="measure codec, player, training or GPU kernels and write the tables"
+    )
     kinds = p.add_subparsers(dest="kind", metavar="KIND", required=True)
     rd = kinds.add_parser("rd", help="bytes at equal pictures, beside the peers; what each tool is worth")
-    rd.add_argument("--only", nargs="+", choices=PARTS, help="some of the tables (default: all)")
+    rd.add_argument("--only", nargs="+", choices=RD_PARTS, help="some of the tables (default: all)")
     rd.add_argument("--scenes", nargs="*", metavar="NAME", help="static scenes (default: all)")
     rd.add_argument("--tools", nargs="+", metavar="NAME", help="tools to switch off (default: all)")
     rd.add_argument("--no-peers", action="store_true", help="measure our payloads alone")

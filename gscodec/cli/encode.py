@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gscodec.cli.common import add_json, note, print_json, refuse_existing, vector3
 from gscodec.codec.settings import (
@@ -16,7 +17,13 @@ from gscodec.codec.settings import (
     PAYLOADS,
     PRESETS,
     EncodeSettings,
+    target_psnr,
 )
+
+if TYPE_CHECKING:
+    from gscodec.codec.pipeline import EncodeReport
+
+MISSED_DB = 1.0  # of what was asked for, that is told
 
 
 def add(commands: Any) -> None:
@@ -86,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
     cache = None if args.no_cache else SensitivityCache()
     with Progress("encode", len(sequence), quiet=args.json) as progress:
         report = encode_sequence(sequence, out, settings, zone=zone, progress=progress.advance, cache=cache)
+    for line in _notes(report, settings, sequence.counts[0]):
+        note(line)
     if args.json:
         print_json(
             {
@@ -104,13 +113,25 @@ def run(args: argparse.Namespace) -> int:
             }
         )
         return 0
-    if report.why:
-        note(report.why)
-    if report.hidden:
-        note(f"left out {report.hidden} of {sequence.counts[0]} Gaussians, hidden from all around")
     per_frame = report.bytes / 1000 / report.frames
     print(
         f"{out}: {report.frames} frames, {report.bytes / 1000:.1f} KB, {per_frame:.2f} KB a frame, "
         f"{report.psnr:.1f} dB (worst {report.worst:.1f}) on the encoder's own views, {report.seconds:.1f} s"
     )
     return 0
+
+
+def _notes(report: EncodeReport, settings: EncodeSettings, gaussians: int) -> Iterator[str]:
+    """What the settings alone don't tell."""
+    if report.why:
+        yield report.why
+    if report.hidden:
+        yield f"left out {report.hidden} of {gaussians} Gaussians, hidden from all around"
+    elif settings.drop_hidden and (report.frames > 1 or settings.preset == "fast"):
+        yield "--drop-hidden leaves out nothing of more than one frame, and nothing with --preset fast"
+    wanted = target_psnr(settings.quality)
+    if report.psnr < wanted - MISSED_DB:
+        reason = (
+            "; positions are told to a 2^20th of the extent: are some Gaussians far away?" * report.coarse
+        )
+        yield f"{report.psnr:.1f} dB instead of the {wanted:.1f} that were asked for{reason}"

@@ -22,14 +22,15 @@ def run(args: argparse.Namespace) -> int:
     from gscodec.container import GsvFile
 
     file = GsvFile.open(args.input)
-    frames = sum(e.n_frames for e in file.index if e.rung == file.header.rungs[0].id)
+    first_rung = [e for e in file.index if e.rung == file.header.rungs[0].id]
+    frames = sum(e.n_frames for e in first_rung)
     segment = describe_segment(file.read_segment(file.index[0])) if file.index else {}
     document = {
         **msgspec.to_builtins(file.header),
         "bytes": file.size,
         "bytes_per_frame": file.size / max(frames, 1),
         "seconds": frames * file.header.fps[1] / file.header.fps[0],
-        "gops": len(file.index),
+        "gops": len(first_rung),
         "complete": file.complete,
         "first_segment": segment,
     }
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         f"{args.input}: {frames} frames at {head.fps[0] / head.fps[1]:g} a second, {document['seconds']:.2f} s"
     )
     print(
-        f"  {file.size / 1000:.1f} KB, {document['bytes_per_frame'] / 1000:.2f} KB a frame, {len(file.index)} GOPs"
+        f"  {file.size / 1000:.1f} KB, {document['bytes_per_frame'] / 1000:.2f} KB a frame, {len(first_rung)} GOPs"
     )
     print(f"  SH degree {head.sh_degree}, kernel {head.kernel}, up {','.join(f'{x:g}' for x in head.up)}")
     for rung in head.rungs:

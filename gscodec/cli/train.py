@@ -71,7 +71,13 @@ def add(commands: Any) -> None:
         "--quality", type=float, default=DEFAULT_QUALITY, help="of the encode that is trained for, 0..100"
     )
     p.add_argument("--downscale", type=float, default=1.0, metavar="F", help="2 halves the pictures")
-    p.add_argument("--hold-out", type=int, metavar="N", help="every N-th view is kept for measuring")
+    p.add_argument("--layout", metavar="NAME", help="of the capture, where it is not recognised")
+    p.add_argument(
+        "--hold-out",
+        type=_held_out,
+        metavar="N|A,B",
+        help="every N-th view, or those of these names, are kept for measuring",
+    )
     p.add_argument(
         "--gop",
         type=int,
@@ -95,10 +101,14 @@ def _losses(text: str) -> tuple[str, ...]:
     return tuple(n for n in CODEC_LOSSES if n in names) + tuple(sorted(names - set(CODEC_LOSSES)))
 
 
+def _held_out(text: str) -> int | tuple[str, ...]:
+    return int(text) if text.isdecimal() else tuple(name.strip() for name in text.split(","))
+
+
 def _need(device: str) -> None:
     for name in ("torch", "gsplat") if device == "cuda" else ("torch",):
         if importlib.util.find_spec(name) is None:
-            raise MissingDependency(f"{name} is not installed; pip install {name}")
+            raise MissingDependency(f"{name} is not installed; pip install 'gscodec[train]'")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -126,7 +136,9 @@ def run(args: argparse.Namespace) -> int:
     from gscodec.train.plan import make_plan
 
     started = time.monotonic()
-    reopen = partial(open_capture, args.capture, downscale=args.downscale, hold_out=args.hold_out)
+    reopen = partial(
+        open_capture, args.capture, layout=args.layout, downscale=args.downscale, hold_out=args.hold_out
+    )
     capture = reopen()
     for line in capture.warnings:
         note(line)

@@ -19,8 +19,8 @@ from gscodec.codec.model.nodes import node_count
 from gscodec.codec.model.steps import Steps, flat_steps, sensitive_steps
 from gscodec.codec.model.tracks import Tracks, make_tracks
 from gscodec.codec.planes import Planes
-from gscodec.codec.quality import Check, next_lambda
-from gscodec.codec.segment import Model, join_segment
+from gscodec.codec.quality import Check, next_lambda, stalled
+from gscodec.codec.segment import MAX_LATTICE_BITS, Model, join_segment
 from gscodec.codec.settings import EncodeSettings, target_psnr
 from gscodec.codec.shared import SharedBase, born_since, shared_steps, shared_tracks
 from gscodec.splats.model import Splats
@@ -53,7 +53,6 @@ PRESET_EFFORT = {
 }
 RATE_A_DB = 0.1  # change of log bytes that a decibel is worth, to compare two encodes near each other
 FIRST_GUESS = 0.6  # of the formula: geometric mean over scenes; the search does the rest
-PSNR_CAP = 100.0
 # Squared error, where a Gaussian is missed most, up to which it may go, in lambda^2; and what the bytes of one that goes
 # buy elsewhere (50 bits), in the mean of all views: all that go together may cost that each.
 HIDDEN, WORTH = 16.0, 6.0
@@ -101,7 +100,7 @@ class GopJob:
 @dataclass
 class GopResult:
     payload: bytes
-    lam: float
+    lam: float | None  # None: nothing was looked for
     psnr: float
     worst: float
     bytes_by: dict[str, int]
@@ -110,6 +109,7 @@ class GopResult:
     shared: SharedBase | None = None  # its own base, for later GOPs
     on_shared: bool = False  # whether it builds on the base it was given
     hidden: int = 0  # Gaussians that were dropped
+    coarse: bool = False  # whether positions are told no finer because the lattice is as large as can be
 
 
 class _Clock:
@@ -201,7 +201,7 @@ def _encode_own(job: GopJob, effort: Preset, check: Check, clock: _Clock) -> Gop
         )  # fmt: skip
     return GopResult(
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
-        None if effort.sensitivity_every_gop else mid, shared,
+        None if effort.sensitivity_every_gop else mid, shared, coarse=_is_coarse(encoded.planes),
     )  # fmt: skip
 
 
@@ -232,6 +232,11 @@ def _compare_parts(
     return hard, both[0]
 
 
+def _is_coarse(planes: Planes) -> bool:
+    """Whether positions can be told no finer: the lattice has as many cells as can be."""
+    return max(planes.model.bits) == MAX_LATTICE_BITS
+
+
 def _steps_of(job: GopJob) -> Callable[[Tracks, float], Steps]:
     return flat_steps if "sensitivity" in job.settings.without else sensitive_steps
 
@@ -257,6 +262,7 @@ def _encode_seen(
     return GopResult(
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
         hidden=len(job.frames[0]) - encoded.planes.model.slots,
+        coarse=_is_coarse(encoded.planes),
     )  # fmt: skip
 
 
@@ -322,13 +328,15 @@ def _tools(job: GopJob) -> Tools:
 
 def _encode_empty(job: GopJob) -> GopResult:
     """A GOP without Gaussians: only MODEL has bytes."""
+    from gscodec.render.metrics import PSNR_CAP
+
     degree = job.frames[0].sh_degree
     channels = channel_count(degree)
     model = Model(len(job.frames), 0, degree)
     model.base_unit = model.coef_unit = np.ones(channels, np.float32)
     model.mode = model.beta = [[] for _ in range(channels)]
     payload = join_segment({"model": model.write()})
-    return GopResult(payload, job.lam or 1.0, PSNR_CAP, PSNR_CAP, {"model": len(payload)})
+    return GopResult(payload, job.lam, PSNR_CAP, PSNR_CAP, {"model": len(payload)})
 
 
 def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:
@@ -380,6 +388,8 @@ def _search(
     for i in range(tries):
         one = tried if tried and i == 0 else _try(job, make(lam), check, clock)
         seen.append((float(np.log2(lam)), one.psnr[0]))
+        if _is_coarse(one.gop.planes) and stalled(seen):
+            break
         miss = abs(one.psnr[0] - want)
         if best is None or miss < best[0]:
             best = (miss, one, lam)

@@ -58,6 +58,7 @@ class EncodeReport:
     payload: str = ""
     why: str = ""  # that payload, where it was chosen
     hidden: int = 0  # Gaussians of a static scene that were dropped
+    coarse: bool = False  # whether a GOP's extent allows no finer positions
 
 
 def gop_length(settings: EncodeSettings, fps: float) -> int:
@@ -187,6 +188,7 @@ def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result:
     report.gops += 1
     report.psnr += result.psnr * n_frames
     report.hidden += result.hidden
+    report.coarse |= result.coarse
     report.worst = min(report.worst, result.worst)
     for name, n in result.bytes_by.items():
         report.bytes_by[name] = report.bytes_by.get(name, 0) + n

@@ -166,9 +166,17 @@ def shared_planes(model: Model, base: Planes) -> Planes:
     return planes
 
 
+PLANE_BYTES = 8 + 8 + 4  # of a slot in a temporal plane: residual, integer, its copy where frames are rebuilt
+
+
+def _base_bytes(model: Model) -> int:
+    """Of base planes, classes, places."""
+    return model.slots * 8 * (model.channels + GROUPS + 3)
+
+
 def read_base(model: Model, sections: dict[str, bytes], budget: Budget) -> Planes:
     """What a segment gives those that share its base."""
-    budget.reserve(model.slots * model.channels * 4, "base planes of a segment")
+    budget.reserve(_base_bytes(model), "base planes of a segment")
     planes = empty_planes(model)
     if model.slots:
         _read_own(model, sections, planes)
@@ -183,9 +191,9 @@ def read_planes(
     base: Planes | None = None,
 ) -> Planes:
     """Every integer of a segment, bit for bit as its writer had them; `base`: of the segment whose base it shares."""
-    n, c = model.slots, model.channels
+    n = model.slots
     n_planes = sum(m != 0 for row in model.mode for m in row)
-    budget.reserve(n * (c + n_planes) * 4, "planes of a segment")
+    budget.reserve(_base_bytes(model) + n * n_planes * PLANE_BYTES, "planes of a segment")
     if base is not None:
         planes = shared_planes(model, base)
     else:

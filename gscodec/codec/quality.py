@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from gscodec.render.cameras import Camera
     from gscodec.render.metrics import Picture
 
-__all__ = ["Check", "next_lambda"]
+__all__ = ["Check", "next_lambda", "stalled"]
 
 DB_AN_OCTAVE = 5.0  # PSNR lost when lambda doubles: a first guess, then a secant
+STALLED_DB = 0.25  # an octave that gains no more than this is worth no bytes
 
 
 class Check:
@@ -53,3 +54,11 @@ def next_lambda(seen: list[tuple[float, float]], want: float) -> float:
         slope = (seen[-1][1] - seen[-2][1]) / (seen[-1][0] - seen[-2][0])
         slope = min(max(slope, -9.0), -2.5)
     return seen[-1][0] + float(np.clip((want - seen[-1][1]) / slope, -4, 4))
+
+
+def stalled(seen: list[tuple[float, float]]) -> bool:
+    """Whether the last of (log2 lambda, dB) brought next to nothing for an octave or more: something else is coarse."""
+    if len(seen) < 2:
+        return False
+    (before, had), (now, has) = seen[-2:]
+    return before - now >= 1 and has - had < STALLED_DB * (before - now)

@@ -25,6 +25,7 @@ BLENDED = 4  # nodes that move a slot of soft parts; the fifth's distance is whe
 MIN_NODES = BLENDED + 1
 MAX_LATTICE_BITS = 20
 MAX_GAIN = 64
+MAX_COEFFICIENTS = 255  # of a group: K_g is a byte
 MAX_ATLAS_WIDTH, MAX_ATLAS_HEIGHT = 2048, 2050
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gscodec.base.errors import Misuse
+from gscodec.base.limits import MAX_FRAMES_PER_GOP
 
 __all__ = [
     "DEFAULT_PAYLOAD",
@@ -71,8 +72,10 @@ class EncodeSettings:
                 raise Misuse(f"unknown {name}; known: {', '.join(known)}", **{name: value})
         if unknown := set(self.without) - set(TOOLS):
             raise Misuse(f"no such tool; known: {', '.join(TOOLS)}", without=", ".join(sorted(unknown)))
-        if self.gop is not None and self.gop < 1:
-            raise Misuse("a GOP has at least one frame", gop=self.gop)
+        if self.gop is not None and not 1 <= self.gop <= MAX_FRAMES_PER_GOP:
+            raise Misuse(f"a GOP has 1 to {MAX_FRAMES_PER_GOP} frames", gop=self.gop)
+        if self.seed < 0:
+            raise Misuse("a seed is a whole number from 0 on", seed=self.seed)
 
 
 def target_psnr(quality: float) -> float:

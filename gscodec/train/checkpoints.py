@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
+WORK_VERSION = 2  # of what training makes of the same capture and settings; a run goes on only with its own
 LIVES = ("born", "beside")
 FAILED = "failed."  # and a view's number
 SHOWN_ONLY = ("preview_every",)  # settings that change no result
@@ -159,7 +160,13 @@ def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -
     cameras = [(v.name, v.held_out, c.to_dict()) for v in capture.views for c in v.cameras[:1]]
     digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
     chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
-    run = {"settings": chosen, "first": plan.frames.start, "length": plan.length, "capture": digest}
+    run = {
+        "version": WORK_VERSION,
+        "settings": chosen,
+        "first": plan.frames.start,
+        "length": plan.length,
+        "capture": digest,
+    }
     if settings.codec:  # the key frame's base is made for so many frames
         run["gop"] = plan.base_frames
     wanted = json.loads(json.dumps(run))
@@ -177,6 +184,6 @@ def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -
         raise BadInput("not of a training run; remove the work folder", file=str(place)) from error
     if not same:
         raise Misuse(
-            "the work folder is of another capture or other settings; remove it or name another",
+            "the work folder is of another capture, other settings or an earlier version; remove it or name another",
             folder=str(folder),
         )

@@ -54,12 +54,14 @@ def train_sequence(
     frames: range | None = None,
     on_step: OnStep | None = None,
     *,
+    on_frame: Callable[[int], None] | None = None,
     workers: int = 1,
     reopen: Callable[[], Capture] | None = None,
 ) -> TrainedSequence:
     """Train `frames` of the capture (None: all) into `work`; what is there already is kept.
 
-    `on_step(steps, note)` hears of every step done, plan.Plan.steps in all. The same seed gives the same result on one
+    `on_step(steps, note)` hears of every step done, plan.Plan.steps in all, `on_frame(frame)` of every frame that is
+    done or was there. The same seed gives the same result on one
     CPU, whether or not the run was interrupted and whatever the number of `workers`, processes that train a GOP each;
     more than one needs `reopen`, which opens the same capture in a process of its own (it is pickled). Raises Misuse
     where `work` is of another run or another process works in it, MissingDependency where the device isn't there,
@@ -78,7 +80,8 @@ def train_sequence(
     plan = make_plan(capture.fps, settings.gop, frames)
     with alone_in(work):
         claim(work, capture, settings, plan)
-        _train(capture, work, settings, plan, _Told(capture, work, settings, plan, on_step), workers, reopen)
+        told = _Told(capture, work, settings, plan, on_step, on_frame)
+        _train(capture, work, settings, plan, told, workers, reopen)
     return TrainedSequence(work, capture, settings, frames)
 
 
@@ -105,10 +108,11 @@ class _Told:
     """Turns what is done into steps, lines and previews."""
 
     def __init__(
-        self, capture: Capture, work: Path, settings: TrainSettings, plan: Plan, on_step: OnStep | None
-    ) -> None:
+        self, capture: Capture, work: Path, settings: TrainSettings, plan: Plan, on_step: OnStep | None,
+        on_frame: Callable[[int], None] | None,
+    ) -> None:  # fmt: skip
         self._capture, self._work, self._settings, self._plan = capture, work, settings, plan
-        self._on_step = on_step
+        self._on_step, self._on_frame = on_step, on_frame
         self._last = ""  # what the frame before came to
 
     def report_of(self, frame: int) -> Report:
@@ -133,10 +137,16 @@ class _Told:
 
     def frame_done(self, frame: int, there: bool) -> None:
         """`there`: it was when the run began, and is counted here."""
-        if there and self._on_step:
-            self._on_step(self._plan.frame_steps(frame, self._settings), f"frame {frame} was there already")
+        if self._on_frame:
+            self._on_frame(frame)
+        if there:
+            if self._on_step:
+                self._on_step(
+                    self._plan.frame_steps(frame, self._settings), f"frame {frame} was there already"
+                )
+            return
         path = frame_path(self._work, frame)
-        if not there and self._settings.preview_every:
+        if self._settings.preview_every:
             gaussians = Checkpoint.load(path, self._settings.device).gaussians
             write_preview(self._work / PREVIEW, self._capture, self._settings, frame, gaussians)
         if not self._on_step:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gscodec.bench.train_plan import OURS, PARTS, ROWS, V3, Row, rows_of
+from gscodec.base.errors import Misuse
+from gscodec.bench.parts import TRAIN_PARTS
+from gscodec.bench.train_plan import OURS, ROWS, V3, Row, rows_of
 from gscodec.train.settings import CODEC_LOSSES, TrainSettings
 
 TINY = TrainSettings(gaussians=120, key_iterations=40, motion_iterations=4, detail_iterations=5, nodes=10)
@@ -18,7 +20,7 @@ PLAIN = replace(MADE, name="without", settings=replace(TINY, codec=()))
 
 
 def test_the_plan_has_a_row_for_each_loss_and_both_comparisons() -> None:
-    assert {r.part for r in ROWS} == set(PARTS)
+    assert {r.part for r in ROWS} == set(TRAIN_PARTS)
     made, plain, *losses = rows_of(("losses",), None)
     assert (made.name, plain.settings.codec) == ("made for the codec", ())  # what they are compared with
     assert [set(CODEC_LOSSES) - set(r.settings.codec) for r in losses] == [{name} for name in CODEC_LOSSES]
@@ -29,6 +31,14 @@ def test_the_plan_has_a_row_for_each_loss_and_both_comparisons() -> None:
         assert made.settings.codec == CODEC_LOSSES
         assert plain.settings == replace(made.settings, codec=())
         assert v3.settings == replace(plain.settings, sh_degree=0)
+
+
+def test_a_gpu_trains_many_frames_of_many_gaussians_and_a_name_without_rows_is_refused() -> None:
+    cpu, gpu = (rows_of(("quality",), None, device) for device in ("cpu", "cuda"))
+    assert gpu[: len(cpu)] == cpu
+    assert [(r.frames, r.settings.gaussians) for r in gpu[len(cpu) :]] == [(60, 100_000)]
+    with pytest.raises(Misuse, match="capture-fox"):
+        rows_of(("quality",), ("capture-fix",))
 
 
 def test_all_tables_and_nothing_twice(

@@ -41,7 +41,7 @@ def test_without_torch_the_remedy_is_named(
         importlib.util, "find_spec", lambda name, *a: None if name == "torch" else find(name, *a)
     )
     assert main(arguments(capture, tmp_path / "x.gsv")) == 4
-    assert "pip install torch" in capsys.readouterr().err
+    assert "pip install 'gscodec[train]'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -133,6 +133,7 @@ def test_gops_in_parallel_a_work_folder_and_views_held_out(
         str(tmp_path / "w"),
     ]
     command += ["--no-births", "--gop", "2", "--workers", "2", "--hold-out", "2", "--gaussians", "60"]
+    command += ["--layout", "nerfstudio"]
     assert main(command) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["frames"], document["gops"]) == (3, 2)
@@ -146,6 +147,10 @@ def test_gops_in_parallel_a_work_folder_and_views_held_out(
     run = json.loads((tmp_path / "w" / "run.json").read_text())
     assert (run["settings"]["gop"], run["settings"]["births"]) == (2, False)
     assert main([*command, "--force", "--hold-out", "3"]) == 2  # other views: another run
+    capsys.readouterr()
+    assert main([*command, "--force", "--hold-out", "somebody, nobody"]) == 2
+    assert "no such view: nobody, somebody" in capsys.readouterr().err
+    assert main([*command, "--force", "--layout", "unheard"]) == 2
     assert main([*arguments(capture, tmp_path / "y.gsv"), "--workers", "0"]) == 2
     assert main([*arguments(capture, tmp_path / "y.gsv"), "--gop", "-1"]) == 2
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from gscodec.render import metrics
-from gscodec.render.backward import rasterize_backward
 from gscodec.render.cameras import Camera, look_at
 from gscodec.render.measure import compare, measured_frames
 from gscodec.render.metrics import psnr, ssim
@@ -20,6 +19,7 @@ from gscodec.render.rasterize import rasterize
 from gscodec.render.sensitivity import KEEP_AWAY, sensitivity, sensitivity_cameras
 from gscodec.render.views import measured_directions, named_views, orbit
 from gscodec.splats.model import Splats
+from tests.reference.render_backward import rasterize_backward
 from tests.reference.render_reference import render
 
 SIZE = 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gscodec.render.backward import rasterize_backward
 from gscodec.render.rasterize import rasterize
 from gscodec.render.views import look_at
 from gscodec.splats.model import Splats
+from tests.reference.render_backward import rasterize_backward
 
 torch = pytest.importorskip("torch", reason="torch is not installed (pip install gscodec[train])")
 

@@ -87,7 +87,10 @@ def psnr(clip: TrainedSequence) -> list[float]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> TrainedSequence:
     """Two GOPs by one worker that nothing disturbed."""
-    return train(tmp_path_factory.mktemp("births"), 6)
+    heard: list[int] = []
+    clip = train(tmp_path_factory.mktemp("births"), 6, on_frame=heard.append)
+    assert sorted(heard) == list(range(6))  # each once, births or not
+    return clip
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from gscodec.codec.entropy.neighbours import LIST_CAP, bucket
 
 __all__ = [
     "NEAR",
-    "PLANE_LEVELS",
-    "SPACING_LEVELS",
     "add_point",
     "fit_plane",
     "near_points",
@@ -22,7 +20,6 @@ __all__ = [
 ]
 
 NEAR = 8  # earlier points that are looked at
-PLANE_LEVELS, SPACING_LEVELS = 32, 16
 
 
 @njit

@@ -6,7 +6,7 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.codec.planes import BASIS_SCALE
-from gscodec.codec.segment import BASIS_DCT, BASIS_EXPLICIT, BASIS_NONE
+from gscodec.codec.segment import BASIS_DCT, BASIS_EXPLICIT, BASIS_NONE, MAX_COEFFICIENTS
 from gscodec.codec.series import dct
 
 __all__ = ["choose_basis", "frame_weights", "project"]
@@ -29,7 +29,7 @@ def _useful(above: np.ndarray, rows: int) -> int:
     """Number of leading coefficients up to the last that more than two slots need (of a few slots: one); above (K,):
     slots that need each."""
     needed = np.flatnonzero(above > min(2, (rows - 1) // 2))
-    return int(needed[-1]) + 1 if needed.size else 0
+    return min(int(needed[-1]) + 1, MAX_COEFFICIENTS) if needed.size else 0
 
 
 @njit

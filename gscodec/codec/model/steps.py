@@ -23,7 +23,6 @@ ROTATION_CAP = 0.7  # of an axis with 2 sinh = 1 (see shape.py)
 # Of what no measured view shows, others may show something: colours are told well enough to be seen.
 CAPS = {SCALE: 0.35, ROTATION: ROTATION_CAP / 2**SHIFT_BIAS, OPACITY: 1.5, COLOUR: 0.25, SH: 0.15}
 BASE_COARSER = 1.4  # base steps against temporal ones, except positions (measured: rd-tools 9)
-SH_SPREAD = 0.282  # Y_0: colour sensitivity is a coefficient's, not a pixel's
 
 
 @dataclass

@@ -92,7 +92,7 @@ def write_ply(path: str | Path, splats: Splats) -> None:
     columns = [
         splats.means,
         splats.sh[:, 0],
-        splats.sh[:, 1:].transpose(0, 2, 1).reshape(len(splats), -1),
+        splats.sh[:, 1:].transpose(0, 2, 1).reshape(len(splats), len(rest)),
         logits[:, None],
         np.log(np.maximum(splats.scales, TINY)),
         splats.quats,

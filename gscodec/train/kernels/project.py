@@ -1,4 +1,4 @@
-"""Projection of Gaussians and its gradient, one Gaussian at a time; formulae as in render/projection and backward.
+"""Projection of Gaussians and its gradient, one Gaussian at a time; formulae as in render/projection.
 
 Shapes on the picture are rows of nine numbers: mean x, y; the conic a, b, c;
 opacity; colour r, g, b. Gradients have the same rows. The analytic kernel has the covariance xx, xy, yy in place of

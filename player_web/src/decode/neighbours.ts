@@ -39,13 +39,6 @@ export class Neighbours {
     return s;
   }
 
-  /** Weighted mean of v, rounded; 0 where there are no neighbours. */
-  mean(i: number, v: Int32Array): number {
-    if (this.count[i] === 0) return 0;
-    const total = this.total[i]!;
-    return Math.floor((2 * this.sum(i, v) + total) / (2 * total));
-  }
-
   /** 16 times the weighted mean magnitude of q. */
   magnitude(i: number, q: Int32Array): number {
     const { index, weight } = this;

@@ -1,4 +1,4 @@
-"""The rasteriser's backward pass: gradients of a loss on the picture by the attributes. Formulae: gsplat's."""
+"""The rasteriser's gradients once more, by plain loops over tiles: what training's kernels are held to. Formulae: gsplat's."""
 
 from __future__ import annotations
 
