@@ -177,3 +177,17 @@ def test_slots_live_on_over_a_border_and_a_clip_of_one_gop_has_no_chain_pass(who
     assert len(last.means) == len(first.means)
     assert float(shift.median()) < 2 * size
     assert make_plan(8.0, 0, FRAMES).starts == [0]
+
+
+def test_what_a_gop_was_before_its_border_is_kept_for_the_gop_before(folder: Path, whole: Path) -> None:
+    from gscodec.train.checkpoints import Checkpoint, TrainedSequence
+
+    first, last = (Checkpoint.load(whole / CHECKPOINTS[t]) for t in (3, 2))
+    assert first.past is not None and last.past is None
+    assert 0.9 * len(first.still) <= len(first.past.rows) <= len(first.still)
+    shown = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES).gaussians(2)
+    rows = first.past.rows
+    apart, led = (
+        (first.past.gaussians.means - one.means[rows]).norm(dim=1).mean() for one in (last.gaussians, shown)
+    )
+    assert float(led) == pytest.approx(float(apart) / 3, rel=1e-3)
