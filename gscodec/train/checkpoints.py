@@ -17,7 +17,7 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
 from gscodec.train.colour import CameraColours
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
-from gscodec.train.lead import Lead, Past, lead_over, led
+from gscodec.train.lead import Lead, Past, lead_over, lead_share, led
 from gscodec.train.lives import Held, Lives, held_slots, settle_lives
 from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
@@ -122,18 +122,26 @@ class TrainedSequence:
     def gaussians(self, index: int) -> Gaussians:
         """As they are told to the stream: the end of a GOP leads over to the next; slots that are born later in the
         GOP, or have died, hold still unseen."""
-        plan = self._plan()
-        start = plan.start_of(self.frames[index])
-        length = len(plan.gop(start))
-        if start not in self._gops:
-            self._gops.clear()  # what is known of one GOP is kept: frames are mostly read in order
-            lead = self._lead(start, length)
-            read = partial(self._led, start, length, lead)
-            self._gops[start] = lead, held_slots(read, length, start) if self.settings.births else None
-        lead, held = self._gops[start]
+        start, length = self._gop(index)
+        lead, held = self._known(start, length)
         at = self.frames[index] - start
         own, _ = self._led(start, length, lead, at)
         return own if held is None else settle_lives(own, held, at)
+
+    def _gop(self, index: int) -> tuple[int, int]:
+        """The first frame and the length of the GOP."""
+        plan = self._plan()
+        start = plan.start_of(self.frames[index])
+        return start, len(plan.gop(start))
+
+    def _known(self, start: int, length: int) -> tuple[Lead | None, Held | None]:
+        """Of one GOP, which is kept: frames are mostly read in order."""
+        if start not in self._gops:
+            self._gops.clear()
+            lead = self._lead(start, length)
+            read = partial(self._led, start, length, lead)
+            self._gops[start] = lead, held_slots(read, length, start) if self.settings.births else None
+        return self._gops[start]
 
     def _plan(self) -> Plan:
         return make_plan(self.fps, self.settings.gop, self.frames)
@@ -162,9 +170,17 @@ class TrainedSequence:
     def still_share(self) -> float:
         """Share of the slots that hold still bit for bit, mean over frames after a GOP's first; 0: no such frames."""
         starts = self._plan().starts
-        following = [i for i, frame in enumerate(self.frames) if frame not in starts]
-        shares = [float(self.checkpoint(i).still.float().mean()) for i in following]
+        shares = [self._still(i) for i, frame in enumerate(self.frames) if frame not in starts]
         return float(np.mean(shares)) if shares else 0.0
+
+    def _still(self, index: int) -> float:
+        """Share of one frame; slots that are led over move."""
+        start, length = self._gop(index)
+        lead, _ = self._known(start, length)
+        still = self.checkpoint(index).still
+        if lead is not None and lead_share(self.frames[index] - start, length):
+            still[lead.rows] = False
+        return float(still.float().mean())
 
 
 def frame_path(folder: Path, frame: int) -> Path:

@@ -14,7 +14,7 @@ import torch
 from gscodec.train.gaussians import NAMES, Gaussians
 from gscodec.train.lives import Lives
 
-__all__ = ["Lead", "Past", "lead_over", "led", "shifted"]
+__all__ = ["Lead", "Past", "lead_over", "lead_share", "led", "shifted"]
 
 LED = 3  # frames at the end of a GOP
 
@@ -61,11 +61,16 @@ def lead_over(last: Gaussians, lives: Lives, start: int, past: Past) -> Lead:
     return Lead(rows, last.take(rows), past.gaussians.take(torch.nonzero(there)[:, 0]))
 
 
-def led(own: Gaussians, lead: Lead, at: int, length: int) -> Gaussians:
-    """Frame `at` of a GOP of `length` frames; its first frame and those before the last LED are as they were."""
+def lead_share(at: int, length: int) -> float:
+    """How far frame `at` of a GOP of `length` frames is led over, 0..1: its first and all but the last LED are not."""
     frames = min(LED, length - 1)
-    share = (at - (length - 1 - frames)) / (frames + 1)
-    if share <= 0:
+    return max(0.0, (at - (length - 1 - frames)) / (frames + 1))
+
+
+def led(own: Gaussians, lead: Lead, at: int, length: int) -> Gaussians:
+    """Frame `at` of a GOP of `length` frames."""
+    share = lead_share(at, length)
+    if not share:
         return own
     out = own.fixed()
     goal = shifted(out.take(lead.rows), lead.last, lead.past, share)
