@@ -160,14 +160,17 @@ def test_killed_in_a_later_gop_and_run_again_it_ends_with_the_same_bytes(
 
 def test_slots_of_a_first_frame_do_not_count_as_still(folder: Path, whole: Path) -> None:
     from gscodec.train.checkpoints import TrainedSequence
+    from gscodec.train.lead import lead_over
 
     clip = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES)
     following = [float(clip.checkpoint(t).still.float().mean()) for t in (4, 5)]
-    past = clip.checkpoint(3).past
+    last, past = clip.checkpoint(2), clip.checkpoint(3).past
     assert past is not None
+    lead = lead_over(last.gaussians, last.lives, 0, past)
+    assert lead is not None
     for t in (1, 2):  # what leads over to the next GOP does not hold still
         alone = torch.ones(len(clip.checkpoint(t).still), dtype=torch.bool)
-        alone[past.rows] = False
+        alone[lead.rows] = False
         following.append(float((clip.checkpoint(t).still & alone).float().mean()))
     assert clip.still_share() == pytest.approx(sum(following) / 4)
     assert TrainedSequence(whole, clip.capture, SETTINGS, range(1)).still_share() == 0
@@ -187,13 +190,14 @@ def test_slots_live_on_over_a_border_and_a_clip_of_one_gop_has_no_chain_pass(who
 
 def test_what_a_gop_was_before_its_border_is_kept_for_the_gop_before(folder: Path, whole: Path) -> None:
     from gscodec.train.checkpoints import Checkpoint, TrainedSequence
+    from gscodec.train.lead import lead_over
 
     first, last = (Checkpoint.load(whole / CHECKPOINTS[t]) for t in (3, 2))
     assert first.past is not None and last.past is None
     assert 0.9 * len(first.still) <= len(first.past.rows) <= len(first.still)
+    lead = lead_over(last.gaussians, last.lives, 0, first.past)
+    assert lead is not None
     shown = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES).gaussians(2)
-    rows = first.past.rows
-    apart, led = (
-        (first.past.gaussians.means - one.means[rows]).norm(dim=1).mean() for one in (last.gaussians, shown)
+    torch.testing.assert_close(
+        lead.past.means - shown.means[lead.rows], (lead.past.means - lead.last.means) / 3
     )
-    assert float(led) == pytest.approx(float(apart) / 3, rel=1e-3)
