@@ -21,7 +21,7 @@ __all__ = ["Lead", "Past", "lead_over", "lead_share", "led", "shifted"]
 
 LED = 3  # frames at the end of a GOP
 NEAR = 0.5  # of a Gaussian's largest standard deviation: how far apart its two places are, at most
-MOST = 0.5  # share of the slots that must be so near, or none is led (capture-fox: 0.23, capture-trio: 0.97)
+MOST = 0.9  # share of the slots that must be so near, or none is led (capture-fox: 0.23, capture-trio: 0.97)
 
 
 @dataclass(frozen=True, eq=False)

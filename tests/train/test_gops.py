@@ -158,10 +158,13 @@ def test_killed_in_a_later_gop_and_run_again_it_ends_with_the_same_bytes(
     assert contents(work) == contents(whole)
 
 
-def test_slots_of_a_first_frame_do_not_count_as_still(folder: Path, whole: Path) -> None:
+def test_slots_of_a_first_frame_do_not_count_as_still(
+    folder: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gscodec.train.checkpoints import TrainedSequence
     from gscodec.train.lead import lead_over
 
+    monkeypatch.setattr("gscodec.train.lead.MOST", 0.0)
     clip = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES)
     following = [float(clip.checkpoint(t).still.float().mean()) for t in (4, 5)]
     last, past = clip.checkpoint(2), clip.checkpoint(3).past
@@ -188,10 +191,13 @@ def test_slots_live_on_over_a_border_and_a_clip_of_one_gop_has_no_chain_pass(who
     assert make_plan(8.0, 0, FRAMES).starts == [0]
 
 
-def test_what_a_gop_was_before_its_border_is_kept_for_the_gop_before(folder: Path, whole: Path) -> None:
+def test_what_a_gop_was_before_its_border_is_kept_for_the_gop_before(
+    folder: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gscodec.train.checkpoints import Checkpoint, TrainedSequence
     from gscodec.train.lead import lead_over
 
+    monkeypatch.setattr("gscodec.train.lead.MOST", 0.0)
     first, last = (Checkpoint.load(whole / CHECKPOINTS[t]) for t in (3, 2))
     assert first.past is not None and last.past is None
     assert 0.9 * len(first.still) <= len(first.past.rows) <= len(first.still)

@@ -45,16 +45,17 @@ def test_what_lies_between_two_trainings_goes_in_equal_steps() -> None:
 
 
 def test_where_most_slots_are_elsewhere_none_is_led() -> None:
-    from gscodec.train.lead import Past, lead_over
+    from gscodec.train.lead import MOST, Past, lead_over
 
     last, rows = blob(), torch.arange(len(blob().means))
     lives, goal = Lives.of_first(len(rows), 0), blob()
-    goal.means[: len(rows) // 2 + 1] += 1
+    far = round((1 - MOST) * len(rows))
+    goal.means[: far + 1] += 1
     assert lead_over(last, lives, 0, Past(rows, goal)) is None
     goal = blob()
-    goal.means[: len(rows) // 2 - 1] += 1
+    goal.means[: far - 1] += 1
     lead = lead_over(last, lives, 0, Past(rows, goal))
-    assert lead is not None and lead.rows.tolist() == rows[len(rows) // 2 - 1 :].tolist()
+    assert lead is not None and lead.rows.tolist() == rows[far - 1 :].tolist()
     assert lead_over(last, lives, 0, Past(rows[:0], goal.take(rows[:0]))) is None
 
 
