@@ -25,6 +25,7 @@ from gscodec.train.detail import CalmDetail, detail, pixels_per_unit
 from gscodec.train.following import Chain, OnFrame, ReportOf, follow, unheard, untold
 from gscodec.train.gaussians import Gaussians
 from gscodec.train.keyframe import PictureLoss, Report
+from gscodec.train.lead import Past, shifted
 from gscodec.train.lives import Lives
 from gscodec.train.motion import bind_nodes, node_motion
 from gscodec.train.plan import Plan, chain_settings, refine_iterations
@@ -133,7 +134,11 @@ def _refine(
         enough=lambda now: _shown_loss(capture, settings, start, now, colours) <= goal,
     )  # fmt: skip
     motion = node_motion(bind_nodes(gaussians, settings.nodes), came, went)
-    return Checkpoint(gaussians, motion, still, Lives.of_first(len(still), start))
+    lasting = torch.ones(len(still), dtype=torch.bool)
+    lasting[other] = False
+    rows = torch.nonzero(lasting)[:, 0]
+    past = shifted(before.gaussians.take(rows), seed.take(rows), gaussians.take(rows), 1.0)
+    return Checkpoint(gaussians, motion, still, Lives.of_first(len(still), start), past=Past(rows, past))
 
 
 def _moving_as(lives: Lives, frame: int, gaussians: Gaussians) -> torch.Tensor:

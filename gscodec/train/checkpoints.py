@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
 from gscodec.train.colour import CameraColours
 from gscodec.train.gaussians import NAMES, Gaussians, to_splats
+from gscodec.train.lead import Lead, Past, lead_over, lead_share, led
 from gscodec.train.lives import Held, Lives, held_slots, settle_lives
 from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
@@ -36,6 +38,7 @@ PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
 WORK_VERSION = 2  # of what training makes of the same capture and settings; a run goes on only with its own
 LIVES = ("born", "beside")
 FAILED = "failed."  # and a view's number
+PAST = "past."  # and an attribute's name, or "rows"
 SHOWN_ONLY = ("preview_every",)  # settings that change no result
 
 
@@ -52,10 +55,13 @@ class Checkpoint:
     failed: dict[int, torch.Tensor] = field(
         default_factory=dict
     )  # by view (h, w): errors in this GOP that births could not mend
+    past: Past | None = None  # a later GOP's first frame: where it comes from
 
     def save(self, path: Path) -> None:
         others = {"motion": self.motion, "still": self.still, **{n: getattr(self.lives, n) for n in LIVES}}
         failed = {f"{FAILED}{view}": cells for view, cells in self.failed.items()}
+        past = {} if self.past is None else {"rows": self.past.rows, **self.past.gaussians.tensors()}
+        others |= {f"{PAST}{name}": tensor for name, tensor in past.items()}
         save_arrays(path, self.gaussians.tensors() | others | failed)
 
     @classmethod
@@ -72,10 +78,14 @@ class Checkpoint:
                 for k, array in arrays.items()
                 if k.startswith(FAILED)
             }
+            past = None
+            if f"{PAST}rows" in arrays:
+                before = Gaussians(*(torch.from_numpy(arrays[f"{PAST}{n}"]).to(device) for n in NAMES))
+                past = Past(torch.from_numpy(arrays[f"{PAST}rows"]), before)
         except UNREADABLE as error:
             raise not_ours(path, "a checkpoint") from error
         gaussians = Gaussians(*(tensors[name] for name in NAMES))
-        return cls(gaussians, tensors["motion"], tensors["still"], lives, failed)
+        return cls(gaussians, tensors["motion"], tensors["still"], lives, failed, past)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,9 @@ class TrainedSequence:
     capture: Capture
     settings: TrainSettings
     frames: range  # of the capture
-    _held: dict[int, Held] = field(default_factory=dict, init=False, compare=False)  # by first frame of a GOP
+    _gops: dict[int, tuple[Lead | None, Held | None]] = field(
+        default_factory=dict, init=False, compare=False
+    )  # by first frame
 
     @property
     def fps(self) -> float:
@@ -109,36 +121,67 @@ class TrainedSequence:
         return (self[i] for i in range(len(self)))
 
     def gaussians(self, index: int) -> Gaussians:
-        """As they are told to the stream: slots that are born later in the GOP, or have died, hold still unseen."""
-        if not self.settings.births:
-            return self.checkpoint(index).gaussians
-        plan = make_plan(self.fps, self.settings.gop, self.frames)
+        """As they are told to the stream: the end of a GOP leads over to the next; slots that are born later in the
+        GOP, or have died, hold still unseen."""
+        start, length = self._gop(index)
+        lead, held = self._known(start, length)
+        at = self.frames[index] - start
+        own, _ = self._led(start, length, lead, at)
+        return own if held is None else settle_lives(own, held, at)
+
+    def _gop(self, index: int) -> tuple[int, int]:
+        """The first frame and the length of the GOP."""
+        plan = self._plan()
         start = plan.start_of(self.frames[index])
+        return start, len(plan.gop(start))
 
-        def read(at: int) -> tuple[Gaussians, Lives]:
-            one = Checkpoint.load(frame_path(self.folder, start + at))
-            return one.gaussians, one.lives
+    def _known(self, start: int, length: int) -> tuple[Lead | None, Held | None]:
+        """Of one GOP, which is kept: frames are mostly read in order."""
+        if start not in self._gops:
+            self._gops.clear()
+            lead = self._lead(start, length)
+            read = partial(self._led, start, length, lead)
+            self._gops[start] = lead, held_slots(read, length, start) if self.settings.births else None
+        return self._gops[start]
 
-        if start not in self._held:
-            self._held.clear()  # those of one GOP are kept: frames are mostly read in order
-            self._held[start] = held_slots(read, len(plan.gop(start)), start)
-        return settle_lives(self.checkpoint(index).gaussians, self._held[start], self.frames[index] - start)
+    def _plan(self) -> Plan:
+        return make_plan(self.fps, self.settings.gop, self.frames)
+
+    def _lead(self, start: int, length: int) -> Lead | None:
+        """Of the GOP of `length` frames that begins at `start`; None where the clip ends with it."""
+        if start + length not in self.frames:
+            return None
+        last, first = (Checkpoint.load(frame_path(self.folder, start + at)) for at in (length - 1, length))
+        return None if first.past is None else lead_over(last.gaussians, last.lives, start, first.past)
+
+    def _led(self, start: int, length: int, lead: Lead | None, at: int) -> tuple[Gaussians, Lives]:
+        """Frame `at` of a GOP."""
+        one = Checkpoint.load(frame_path(self.folder, start + at))
+        return one.gaussians if lead is None else led(one.gaussians, lead, at, length), one.lives
 
     def checkpoint(self, index: int) -> Checkpoint:
         return Checkpoint.load(frame_path(self.folder, self.frames[index]))
 
     def most_gaussians(self) -> int:
         """The most that a frame has: the last of a GOP has all that were born in it."""
-        plan = make_plan(self.fps, self.settings.gop, self.frames)
+        plan = self._plan()
         last = (self.frames.index(plan.gop(start)[-1]) for start in plan.starts)
         return max(len(self.checkpoint(index).gaussians.means) for index in last)
 
     def still_share(self) -> float:
         """Share of the slots that hold still bit for bit, mean over frames after a GOP's first; 0: no such frames."""
-        starts = make_plan(self.fps, self.settings.gop, self.frames).starts
-        following = [i for i, frame in enumerate(self.frames) if frame not in starts]
-        shares = [float(self.checkpoint(i).still.float().mean()) for i in following]
+        starts = self._plan().starts
+        shares = [self._still(i) for i, frame in enumerate(self.frames) if frame not in starts]
         return float(np.mean(shares)) if shares else 0.0
+
+    def _still(self, index: int) -> float:
+        """Share of one frame; slots that are led over move."""
+        start, length = self._gop(index)
+        lead, _ = self._known(start, length)
+        still = self.checkpoint(index).still
+        if lead is not None and lead_share(self.frames[index] - start, length):
+            still[lead.rows] = False
+        return float(still.float().mean())
 
 
 def frame_path(folder: Path, frame: int) -> Path:

@@ -158,11 +158,23 @@ def test_killed_in_a_later_gop_and_run_again_it_ends_with_the_same_bytes(
     assert contents(work) == contents(whole)
 
 
-def test_slots_of_a_first_frame_do_not_count_as_still(folder: Path, whole: Path) -> None:
+def test_slots_of_a_first_frame_do_not_count_as_still(
+    folder: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gscodec.train.checkpoints import TrainedSequence
+    from gscodec.train.lead import lead_over
 
+    monkeypatch.setattr("gscodec.train.lead.MOST", 0.0)
     clip = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES)
-    following = [float(clip.checkpoint(t).still.float().mean()) for t in (1, 2, 4, 5)]
+    following = [float(clip.checkpoint(t).still.float().mean()) for t in (4, 5)]
+    last, past = clip.checkpoint(2), clip.checkpoint(3).past
+    assert past is not None
+    lead = lead_over(last.gaussians, last.lives, 0, past)
+    assert lead is not None
+    for t in (1, 2):  # what leads over to the next GOP does not hold still
+        alone = torch.ones(len(clip.checkpoint(t).still), dtype=torch.bool)
+        alone[lead.rows] = False
+        following.append(float((clip.checkpoint(t).still & alone).float().mean()))
     assert clip.still_share() == pytest.approx(sum(following) / 4)
     assert TrainedSequence(whole, clip.capture, SETTINGS, range(1)).still_share() == 0
 
@@ -177,3 +189,21 @@ def test_slots_live_on_over_a_border_and_a_clip_of_one_gop_has_no_chain_pass(who
     assert len(last.means) == len(first.means)
     assert float(shift.median()) < 2 * size
     assert make_plan(8.0, 0, FRAMES).starts == [0]
+
+
+def test_what_a_gop_was_before_its_border_is_kept_for_the_gop_before(
+    folder: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gscodec.train.checkpoints import Checkpoint, TrainedSequence
+    from gscodec.train.lead import lead_over
+
+    monkeypatch.setattr("gscodec.train.lead.MOST", 0.0)
+    first, last = (Checkpoint.load(whole / CHECKPOINTS[t]) for t in (3, 2))
+    assert first.past is not None and last.past is None
+    assert 0.9 * len(first.still) <= len(first.past.rows) <= len(first.still)
+    lead = lead_over(last.gaussians, last.lives, 0, first.past)
+    assert lead is not None
+    shown = TrainedSequence(whole, open_capture(folder), SETTINGS, FRAMES).gaussians(2)
+    torch.testing.assert_close(
+        lead.past.means - shown.means[lead.rows], (lead.past.means - lead.last.means) / 3
+    )

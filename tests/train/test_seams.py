@@ -47,3 +47,20 @@ def test_half_a_capture_shows_the_same_from_the_same_places() -> None:
         assert picture.rgb.shape == (camera.height, camera.width, 3) == (24, 24, 3)
         drawn = render(blob().activated(), [camera])[0, ..., :3].numpy()
         assert float(np.abs(drawn - picture.over(0.0)).mean()) < 0.02
+
+
+def test_a_step_counts_the_pixels_of_views_that_show_it() -> None:
+    """What stands beside a camera has hardly any depth there, but other views show it."""
+    from gscodec.train.detail import pixels_per_unit
+
+    capture = capture_of([blob()])
+    camera = capture.views[0].camera(0)
+    some = blob().take(torch.arange(3))
+    beside = camera.centre + 1.5 * camera.R[0] + 0.02 * camera.R[2]
+    behind = 3 * camera.centre
+    some.means[:] = torch.tensor(np.stack([np.zeros(3), beside, behind]), dtype=torch.float32)
+    pixels = pixels_per_unit(some, capture, 0)
+    away = np.linalg.norm(camera.centre)
+    assert float(pixels[0]) == pytest.approx(camera.fx / away, rel=1e-4)
+    assert 0 <= float(pixels[1]) < 2 * float(pixels[0])
+    assert 0 < float(pixels[2]) < float(pixels[0])  # the views across show it
