@@ -168,9 +168,9 @@ def _encode_shared(job: GopJob, shared: SharedBase, effort: Preset, check: Check
 def _encode_own(job: GopJob, effort: Preset, check: Check, clock: _Clock) -> GopResult:
     with clock.stage("sensitivity"):
         sens = _sensitivities(job, effort)
-    mid = next(iter(sens.values()))
-    lam = job.lam or _first_lambda(job, mid)
-    steps = lam / np.sqrt(np.maximum(mid.means.mean(axis=1), 1e-30))
+    measured = next(iter(sens.values()))
+    lam = job.lam or _first_lambda(job, measured)
+    steps = lam / np.sqrt(np.maximum(measured.means.mean(axis=1), 1e-30))
 
     def tracks_of(use_parts: bool, nodes: int = 0) -> Tracks:
         with clock.stage("tracks"):
@@ -201,7 +201,7 @@ def _encode_own(job: GopJob, effort: Preset, check: Check, clock: _Clock) -> Gop
         )  # fmt: skip
     return GopResult(
         encoded.payload, lam, psnr[0], psnr[1], encoded.bytes_by, clock.stages,
-        None if effort.sensitivity_every_gop else mid, shared, coarse=_is_coarse(encoded.planes),
+        None if effort.sensitivity_every_gop else measured, shared, coarse=_is_coarse(encoded.planes),
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "coefficient_coder",
     "empty_planes",
     "predicted_classes",
+    "base_set",
     "read_base",
     "read_planes",
     "shared_planes",
@@ -111,8 +112,13 @@ class Planes:
         return out
 
 
+def base_set(channel: int) -> int:
+    """The set of counters of a base plane: behind those of the five groups' classes; of the number of channels: all."""
+    return GROUPS - 1 + channel - 3  # positions have planes of their own
+
+
 def base_coder(model: Model, data: bytes | None) -> Coder:
-    counters, weights = sets(5 + model.channels - 3)
+    counters, weights = sets(base_set(model.channels))
     return Coder(
         counters + LABEL_COUNTERS, weights, data=data, capacity=4096 + 6 * model.slots * (model.channels + 6)
     )
@@ -225,7 +231,7 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
     assert nb is not None
     coder = base_coder(model, data)
     if model.parts and not model.soft:
-        base = label_base(5 + model.channels - 3)
+        base = label_base(base_set(model.channels))
         state, buf, counters, _ = coder.args
         code_labels(
             state, buf, counters, nb.slots, nb.counts, model.parts, base, planes.inherited, planes.labels
@@ -243,7 +249,7 @@ def _read_base(model: Model, data: bytes, planes: Planes) -> None:
         for c in channels_of(g, model.sh_degree):
             before = previous_channel(c, g, model.sh_degree)
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.inherited, planes.step_classes(c, g), g != ROTATION, q[c],
+                *coder.args, *nb[:4], base_set(c), planes.inherited, planes.step_classes(c, g), g != ROTATION, q[c],
                 nothing if before is None else q[before], planes.base[c],
             )  # fmt: skip
         coder.check("base")

@@ -40,6 +40,7 @@ from gscodec.codec.planes import (
     SIDE_PLACE,
     SIDE_TRANSLATION,
     base_coder,
+    base_set,
     coefficient_coder,
     predicted_classes,
     side_coder,
@@ -113,7 +114,7 @@ def _write_base(pen: _Pen, gop: Quantised) -> None:
     since = 0
     if m.parts and not m.soft:
         state, buf, counters, _ = coder.args
-        base = label_base(5 + m.channels - 3)
+        base = label_base(base_set(m.channels))
         code_labels(
             state, buf, counters, nb.slots, nb.counts, m.parts, base, planes.inherited, planes.labels.copy()
         )
@@ -128,7 +129,7 @@ def _write_base(pen: _Pen, gop: Quantised) -> None:
         for c in channels_of(g, m.sh_degree):
             before = previous_channel(c, g, m.sh_degree)
             code_base_plane(
-                *coder.args, *nb[:4], 5 + c - 3, planes.inherited, planes.step_classes(c, g), g != ROTATION,
+                *coder.args, *nb[:4], base_set(c), planes.inherited, planes.step_classes(c, g), g != ROTATION,
                 r.base[c].copy(), nothing if before is None else r.base[before], planes.base[c].copy(),
             )  # fmt: skip
         coder.check("base")

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from gscodec.bench import plan, rd, speed
+from gscodec.bench import rd, speed
 from gscodec.bench.rd import RdOptions
-from gscodec.cli import bench
 from gscodec.cli.main import main
 
 
@@ -18,10 +17,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(rd, "run_rd", lambda options: seen.append(options) or 0)
     monkeypatch.setattr(speed, "run_speed", lambda options: seen.append(options) or 0)
     return seen
-
-
-def test_parts_of_the_command_line_are_those_of_the_plan() -> None:
-    assert bench.PARTS == plan.PARTS
 
 
 def test_bare_command_measures_all_and_writes_the_page(asked: list[Any]) -> None:
@@ -56,11 +51,10 @@ def test_speed_takes_sequences(asked: list[Any]) -> None:
 
 
 def test_train_takes_parts_captures_and_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gscodec.bench import train, train_plan
+    from gscodec.bench import train
 
     seen: list[train.TrainBenchOptions] = []
     monkeypatch.setattr(train, "run_train", lambda options: seen.append(options) or 0)
-    assert bench.TRAIN_PARTS == train_plan.PARTS
     assert main(["bench", "train"]) == 0
     assert seen == [train.TrainBenchOptions()]
     main(
