@@ -12,7 +12,10 @@ GscodecError                    exit code
 
 from __future__ import annotations
 
+from zipfile import BadZipFile
+
 __all__ = [
+    "UNREADABLE",
     "BadInput",
     "CheckFailed",
     "GscodecError",
@@ -22,6 +25,9 @@ __all__ = [
     "Truncated",
     "Unsupported",
 ]
+
+# What numpy and its kin raise where a file is of another kind, or damaged.
+UNREADABLE = (OSError, EOFError, KeyError, IndexError, ValueError, TypeError, RuntimeError, BadZipFile)
 
 
 class GscodecError(Exception):

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from gscodec.base.errors import BadInput
+from gscodec.base.errors import UNREADABLE, BadInput
 
 __all__ = ["PART", "UNREADABLE", "clear_parts", "load_arrays", "not_ours", "save_arrays"]
 
 PART = ".part"  # ends the name of what is half written
-UNREADABLE = (OSError, EOFError, KeyError, IndexError, ValueError, TypeError, RuntimeError, BadZipFile)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, np.ndarray | torch.Tensor]) -> None:

@@ -17,7 +17,7 @@ from gscodec.base.errors import BadInput, LimitExceeded, Truncated, Unsupported
 from gscodec.base.limits import MAX_SLOTS
 from gscodec.splats.model import F32, SH_COUNTS, Splats
 
-__all__ = ["PlyHeader", "read_header", "read_ply", "write_ply"]
+__all__ = ["PlyHeader", "read_columns", "read_header", "read_ply", "write_ply"]
 
 MAX_HEADER_BYTES = 1 << 16  # INRIA's SH3 header has 1.5 kB; more than 64 KiB is no header
 MAX_LOGIT = 16.0  # written opacities stay finite: float32 tells 1 - sigmoid(16) from 1
@@ -35,6 +35,8 @@ SCALES = ("scale_0", "scale_1", "scale_2")
 ROTATION = ("rot_0", "rot_1", "rot_2", "rot_3")  # w x y z
 COLOR = ("f_dc_0", "f_dc_1", "f_dc_2")
 REQUIRED = (*MEANS, *COLOR, "opacity", *SCALES, *ROTATION)
+
+Columns = dict[str, npt.NDArray[np.generic]]  # a property a name, (N,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,7 @@ def read_ply(path: str | Path) -> Splats:
     file = str(path)
     with _open(path) as stream:
         header = _parse_header(stream, file)
-        columns = (
-            _read_text(stream, header, file) if header.order == "" else _read_binary(stream, header, file)
-        )
+        columns = _read_body(stream, header, file)
     return _activate(columns, header, file)
 
 
@@ -80,6 +80,13 @@ def read_header(path: str | Path) -> PlyHeader:
     """The header alone, already checked against the size of the file."""
     with _open(path) as stream:
         return _parse_header(stream, str(path))
+
+
+def read_columns(path: str | Path, required: tuple[str, ...]) -> tuple[PlyHeader, Columns]:
+    """The vertices of any PLY, (N,) a property, also of one without Gaussians. Raises as read_ply does."""
+    with _open(path) as stream:
+        header = _parse_header(stream, str(path), required)
+        return header, _read_body(stream, header, str(path))
 
 
 def write_ply(path: str | Path, splats: Splats) -> None:
@@ -117,20 +124,25 @@ def _open(path: str | Path) -> BinaryIO:
         raise BadInput(f"cannot be read: {error.strerror or error}", file=str(path)) from error
 
 
-def _parse_header(stream: BinaryIO, file: str) -> PlyHeader:
+def _parse_header(stream: BinaryIO, file: str, required: tuple[str, ...] | None = None) -> PlyHeader:
+    """`required` properties; None: those of Gaussians."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     order, elements = _header_elements(stream, file)
     names = [element.name for element in elements]
     if "vertex" not in names:
-        raise BadInput("no Gaussians: the header has no element vertex", file=file, field="element")
+        raise BadInput("the header has no element vertex", file=file, field="element")
     vertex = elements[names.index("vertex")]
     before = elements[: names.index("vertex")]
     if any(element.lists for element in (*before, vertex)):
         raise Unsupported(
             "list properties at or before the vertices are not read", file=file, field="property list"
         )
-    n_rest = _check_vertex(vertex, names, file)
+    n_rest = 0
+    if required is None:
+        n_rest = _check_vertex(vertex, names, file)
+    else:
+        _check_properties(vertex, required, file)
     if order == "":
         skip = sum(element.count * len(element.properties) for element in before)
     else:
@@ -212,9 +224,7 @@ def _check_vertex(vertex: _Element, elements: list[str], file: str) -> int:
         raise Unsupported(
             "compressed PLY is not read yet; read are: .ply (INRIA layout)", file=file, field="chunk"
         )
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise BadInput(f"missing properties: {' '.join(missing)}", file=file, field=missing[0])
+    _check_properties(vertex, REQUIRED, file)
     if vertex.count == 0:
         raise BadInput("holds no Gaussians", file=file, field="vertex")
     if vertex.count > MAX_SLOTS:
@@ -230,7 +240,18 @@ def _check_vertex(vertex: _Element, elements: list[str], file: str) -> int:
     return n_rest
 
 
-def _read_binary(stream: BinaryIO, header: PlyHeader, file: str) -> dict[str, npt.NDArray[np.generic]]:
+def _check_properties(vertex: _Element, required: tuple[str, ...], file: str) -> None:
+    names = {name for name, _ in vertex.properties}
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise BadInput(f"missing properties: {' '.join(missing)}", file=file, field=missing[0])
+
+
+def _read_body(stream: BinaryIO, header: PlyHeader, file: str) -> Columns:
+    return (_read_binary if header.order else _read_text)(stream, header, file)
+
+
+def _read_binary(stream: BinaryIO, header: PlyHeader, file: str) -> Columns:
     stream.seek(header.body + header.skip)
     n_bytes = header.count * header.dtype.itemsize
     raw = stream.read(n_bytes)
@@ -240,7 +261,7 @@ def _read_binary(stream: BinaryIO, header: PlyHeader, file: str) -> dict[str, np
     return {name: table[name] for name, _ in header.properties}
 
 
-def _read_text(stream: BinaryIO, header: PlyHeader, file: str) -> dict[str, npt.NDArray[np.generic]]:
+def _read_text(stream: BinaryIO, header: PlyHeader, file: str) -> Columns:
     stream.seek(header.body)
     width = len(header.properties)
     words = stream.read().split(maxsplit=header.skip + header.count * width)
@@ -255,7 +276,7 @@ def _read_text(stream: BinaryIO, header: PlyHeader, file: str) -> dict[str, npt.
     return {name: table[:, i] for i, (name, _) in enumerate(header.properties)}
 
 
-def _columns(columns: dict[str, npt.NDArray[np.generic]], names: tuple[str, ...], file: str) -> F32:
+def _columns(columns: Columns, names: tuple[str, ...], file: str) -> F32:
     """The named properties as one (N, len(names)) float32 array, all finite."""
     first = columns[names[0]]
     out = np.empty((len(first), len(names)), dtype=np.float32)
@@ -268,7 +289,7 @@ def _columns(columns: dict[str, npt.NDArray[np.generic]], names: tuple[str, ...]
     return out
 
 
-def _activate(columns: dict[str, npt.NDArray[np.generic]], header: PlyHeader, file: str) -> Splats:
+def _activate(columns: Columns, header: PlyHeader, file: str) -> Splats:
     with np.errstate(over="ignore", under="ignore"):
         scales = np.exp(_columns(columns, SCALES, file))
         opacities = 1 / (1 + np.exp(-_columns(columns, ("opacity",), file)[:, 0]))

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from gscodec.base.errors import BadInput
-from gscodec.train.captures.files import images_in, number, read_text
-from gscodec.train.captures.geometry import from_opencv_vector
+from gscodec.train.captures.files import aligned, child, images_in, number_of, read_text
+from gscodec.train.captures.geometry import Pose, from_opencv_vector
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.sources import ImageFiles
@@ -37,32 +37,28 @@ def read(folder: Path) -> Rig:
     if "name" not in header or not set(FIELDS) <= set(header):
         raise BadInput(f"columns name, {', '.join(FIELDS)} are expected", file=str(path), field="header")
     warnings: list[str] = []
-    views = []
-    for row in rows[1:]:
-        if row:
-            view = _view(
-                folder, path, dict(zip(header, (cell.strip() for cell in row), strict=False)), warnings
+    cameras: dict[str, tuple[Lens, Pose]] = {}
+    pictures: dict[str, list[Path]] = {}
+    for cells in filter(None, rows[1:]):
+        row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+        name = row.get("name")
+        if not name:
+            raise BadInput(
+                "a camera's name is expected", file=str(path), field=f"name of row {len(cameras) + 1}"
             )
-            views += [view] if view is not None else []
+        cameras[name] = _camera(name, row, path)
+        pictures[name] = images_in(child(folder / "rgbs", name, path, "name"))
+    warnings += [f"{name}: no pictures, left out" for name, files in pictures.items() if not files]
+    placed = aligned({name: files for name, files in pictures.items() if files}, warnings)
+    views = [_view(name, *cameras[name], files, folder / "masks" / name) for name, files in placed.items()]
     return Rig(views=views, fps=FPS, has_alpha=False, warnings=warnings)
 
 
-def _view(folder: Path, path: Path, row: dict[str, str], warnings: list[str]) -> RigView | None:
-    name = row["name"]
-    values = {}
-    for field in FIELDS:
-        try:
-            values[field] = number(float(row.get(field, "")), path, f"{name}.{field}")
-        except ValueError:
-            raise BadInput("a number is expected", file=str(path), field=f"{name}.{field}") from None
+def _camera(name: str, row: dict[str, str], path: Path) -> tuple[Lens, Pose]:
+    values = {field: number_of(row.get(field), path, f"{name}.{field}") for field in FIELDS}
     width, height = int(values["w"]), int(values["h"])
     c2w = from_opencv_vector(np.array([values["rx"], values["ry"], values["rz"]]))
     centre = np.array([values["tx"], values["ty"], values["tz"]])
-    pictures = images_in(folder / "rgbs" / name)
-    if not pictures:
-        warnings.append(f"{name}: no pictures, left out")
-        return None
-    masks = [folder / "masks" / name / f"{p.stem.replace('_rgb', '_mask')}.png" for p in pictures]
     lens = Lens(
         width,
         height,
@@ -71,7 +67,10 @@ def _view(folder: Path, path: Path, row: dict[str, str], warnings: list[str]) ->
         values["px"] * width,
         values["py"] * height,
     )
-    return RigView(
-        name, (lens,), ((c2w.T, -c2w.T @ centre),), ImageFiles(pictures),
-        [mask if mask.is_file() else None for mask in masks] if any(mask.is_file() for mask in masks) else None,
-    )  # fmt: skip
+    return lens, (c2w.T, -c2w.T @ centre)
+
+
+def _view(name: str, lens: Lens, pose: Pose, files: list[Path | None], masks: Path) -> RigView:
+    paths = [file and masks / f"{file.stem.replace('_rgb', '_mask')}.png" for file in files]
+    found = [path if path is not None and path.is_file() else None for path in paths]
+    return RigView(name, (lens,), (pose,), ImageFiles(files), found if any(found) else None)

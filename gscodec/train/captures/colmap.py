@@ -8,6 +8,7 @@ camera, OpenCV axes; the first pixel's centre is (0.5, 0.5). Unknown files of ne
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from gscodec.base.errors import BadInput, Truncated, Unsupported
 from gscodec.splats.sequence import natural_key
-from gscodec.train.captures.files import child, images_in, read_text, videos_in
+from gscodec.train.captures.files import aligned, child, images_in, read_text, videos_in
 from gscodec.train.captures.geometry import Pose, from_quaternion
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.model import SeedPoints
@@ -63,21 +64,23 @@ def read(folder: Path) -> Rig:
     images = sorted(
         (_images_bin if binary else _images_txt)(path), key=lambda image: natural_key(Path(image.name))
     )
-    decoders = Decoders()
-    views = []
     for image in images:
         if image.camera not in lenses:
             raise BadInput(f"no camera {image.camera}", file=str(path), field=image.name)
-        views.append(
-            RigView(
-                _name(image, images),
-                (lenses[image.camera],),
-                (image.pose,),
-                _source(folder, image, path, decoders),
-            )
-        )
+    warnings: list[str] = []
+    sources = _sources(folder, images, path, warnings)
+    stems = Counter(Path(image.name).stem for image in images)
+    views = [
+        RigView(_name(image, stems), (lenses[image.camera],), (image.pose,), source)
+        for image, source in zip(images, sources, strict=True)
+    ]
     videos = [view.source for view in views if isinstance(view.source, Video)]
-    return Rig(views=views, fps=videos[0].fps if videos else None, points=_points(model, binary))
+    return Rig(
+        views=views,
+        fps=videos[0].fps if videos else None,
+        points=_points(model, binary),
+        warnings=warnings,
+    )
 
 
 def _model(folder: Path) -> Path | None:
@@ -91,30 +94,37 @@ def _model(folder: Path) -> Path | None:
     )
 
 
-def _name(image: _Image, images: list[_Image]) -> str:
+def _name(image: _Image, stems: Counter[str]) -> str:
     stem = Path(image.name).stem
-    return (
-        stem
-        if sum(Path(other.name).stem == stem for other in images) == 1
-        else str(Path(image.name).with_suffix(""))
-    )
+    return stem if stems[stem] == 1 else str(Path(image.name).with_suffix(""))
 
 
-def _source(folder: Path, image: _Image, path: Path, decoders: Decoders) -> Source:
-    stem = Path(image.name).stem
-    for file in (*videos_in(folder / "videos"), *videos_in(folder)):
-        if file.stem == stem:
-            return Video(file, decoders)
-    in_folder = images_in(folder / "images" / stem)
-    if in_folder:
-        return ImageFiles(in_folder)
-    for name in FRAME_FOLDERS:
-        if (folder / name).is_dir():
-            places = sorted((p for p in (folder / name).iterdir() if p.is_dir()), key=natural_key)
-            files = [p / Path(image.name).name for p in places]
-            return ImageFiles([file if file.is_file() else None for file in files])
-    file = child(folder / "images", image.name, path, image.name)
-    return ImageFiles([file if file.is_file() else None])
+def _sources(folder: Path, images: list[_Image], path: Path, warnings: list[str]) -> list[Source]:
+    decoders = Decoders()
+    videos = {file.stem: file for file in (*videos_in(folder), *videos_in(folder / "videos"))}
+    folders = {image.name: images_in(folder / "images" / Path(image.name).stem) for image in images}
+    placed = aligned({name: files for name, files in folders.items() if files}, warnings)
+    moments = _frame_folders(folder)
+    out: list[Source] = []
+    for image in images:
+        stem = Path(image.name).stem
+        if stem in videos:
+            out.append(Video(videos[stem], decoders))
+        elif image.name in placed:
+            out.append(ImageFiles(placed[image.name]))
+        elif moments:
+            files = [moment / Path(image.name).name for moment in moments]
+            out.append(ImageFiles([file if file.is_file() else None for file in files]))
+        else:
+            file = child(folder / "images", image.name, path, image.name)
+            out.append(ImageFiles([file if file.is_file() else None]))
+    return out
+
+
+def _frame_folders(folder: Path) -> list[Path]:
+    """A folder a moment, in natural order; none where the capture has none."""
+    place = next((folder / name for name in FRAME_FOLDERS if (folder / name).is_dir()), None)
+    return sorted((p for p in place.iterdir() if p.is_dir()), key=natural_key) if place else []
 
 
 def _lens(name: str, width: int, height: int, params: list[float], path: Path) -> Lens:
@@ -123,9 +133,6 @@ def _lens(name: str, width: int, height: int, params: list[float], path: Path) -
     if name in ONE_FOCAL:
         params = [params[0], *params]
     fx, fy, cx, cy, *bend = params
-    if name == "THIN_PRISM_FISHEYE":
-        k1, k2, p1, p2, k3, k4, s1, s2 = bend
-        bend = [k1, k2, p1, p2, k3, k4, s1, s2]
     return Lens(width, height, fx, fy, cx, cy, LENSES.get(name, "brown"), tuple(bend))
 
 

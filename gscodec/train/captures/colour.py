@@ -47,10 +47,16 @@ class Colours:
 
 
 def to_rgb(frame: Any, file: str, *, still: bool) -> tuple[U8, U8 | None]:
-    """RGB (H, W, 3) and alpha (H, W) or None of a decoded frame; `still`: a picture file, JPEG's siting and range.
+    """RGB (H, W, 3) and alpha (H, W) of a decoded frame; None where it has none, or hides nothing.
 
-    Raises Unsupported, naming the file, for pixel layouts, matrices and HDR transfers that are not read.
+    `still`: a picture file, JPEG's siting and range. Raises Unsupported, naming the file, for pixel layouts, matrices
+    and HDR transfers that are not read.
     """
+    rgb, alpha = _channels(frame, file, still)
+    return rgb, None if alpha is None or (alpha == 255).all() else alpha
+
+
+def _channels(frame: Any, file: str, still: bool) -> tuple[U8, U8 | None]:
     name = frame.format.name
     if name == "pal8":
         return _from_palette(frame)
@@ -165,14 +171,13 @@ def _from_packed(frame: Any, order: str, bits: int) -> tuple[U8, U8 | None]:
     return rgb, np.ascontiguousarray(channels["A"]) if "A" in channels else None
 
 
-def _from_palette(frame: Any) -> tuple[U8, U8 | None]:
+def _from_palette(frame: Any) -> tuple[U8, U8]:
     """The palette holds 256 native-endian words 0xAARRGGBB."""
     index = _samples(frame.planes[0], np.dtype("u1"))[:, : frame.width]
     words = np.frombuffer(memoryview(frame.planes[1]), "=u4")[:256]
     argb = np.stack([words >> 24, words >> 16 & 255, words >> 8 & 255, words & 255], axis=-1).astype(np.uint8)
     picture = argb[index]
-    alpha = np.ascontiguousarray(picture[..., 0])
-    return np.ascontiguousarray(picture[..., 1:]), None if (alpha == 255).all() else alpha
+    return np.ascontiguousarray(picture[..., 1:]), np.ascontiguousarray(picture[..., 0])
 
 
 def _from_bits(frame: Any, inverted: bool) -> tuple[U8, None]:

@@ -7,6 +7,7 @@ the first pixel's centre at (0, 0). `masks/<cam>/` are the foreground.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gscodec.base.errors import BadInput
-from gscodec.train.captures.files import images_in, read_text, videos_in
-from gscodec.train.captures.geometry import from_opencv_vector
+from gscodec.train.captures.files import aligned, child, images_in, number_of, read_text, videos_in
+from gscodec.train.captures.geometry import Pose, from_opencv_vector
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.sources import ImageFiles, Source, read_image
@@ -41,23 +42,29 @@ def read(folder: Path) -> Rig:
     if not isinstance(names, list) or not names:
         raise BadInput("a list of cameras is expected", file=str(inside), field="names")
     decoders = Decoders()
-    views = [_view(folder, name, intri, extri, inside, outside, decoders) for name in names]
-    return Rig(views=views, fps=getattr(views[0].source, "fps", None))
+    warnings: list[str] = []
+    pictures = {name: images_in(child(folder / "images", name, inside, "names")) for name in names}
+    placed = aligned({name: files for name, files in pictures.items() if files}, warnings)
+    views = []
+    for name in names:
+        lens, pose = _camera(name, intri, extri, inside, outside)
+        source, size = _pictures(folder, name, placed.get(name), decoders)
+        if not lens.width or not lens.height:
+            lens = replace(lens, width=size[0], height=size[1])
+        views.append(
+            RigView(name, (lens,), (pose,), source, _masks(folder, name, placed.get(name), warnings))
+        )
+    return Rig(views=views, fps=getattr(views[0].source, "fps", None), warnings=warnings)
 
 
 def _find(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / "optimized" / name, folder / name) if p.is_file()), None)
 
 
-def _view(
-    folder: Path,
-    name: str,
-    intri: dict[str, Any],
-    extri: dict[str, Any],
-    inside: Path,
-    outside: Path,
-    decoders: Decoders,
-) -> RigView:
+def _camera(
+    name: str, intri: dict[str, Any], extri: dict[str, Any], inside: Path, outside: Path
+) -> tuple[Lens, Pose]:
+    """Width and height are 0 where the file doesn't say them."""
     k = _get(intri, [f"K_{name}"], (9,), inside).reshape(3, 3)
     bend = _get(intri, [f"dist_{name}", f"D_{name}"], None, inside)
     key = f"Rot_{name}" if f"Rot_{name}" in extri else f"R_{name}"
@@ -66,32 +73,37 @@ def _view(
         raise BadInput("3 or 9 numbers are expected", file=str(outside), field=key)
     rotation = turn.reshape(3, 3) if turn.size == 9 else from_opencv_vector(turn)
     t = _get(extri, [f"T_{name}"], (3,), outside)
-    source, size = _pictures(folder, name, decoders)
-    said = (intri.get(f"W_{name}"), intri.get(f"H_{name}"))
-    width, height = (int(float(said[0])), int(float(said[1]))) if said[0] and said[1] else size
+    width, height = (
+        int(number_of(intri.get(field, "0"), inside, field)) for field in (f"W_{name}", f"H_{name}")
+    )
     lens = Lens(
         width, height, float(k[0, 0]), float(k[1, 1]), float(k[0, 2]) + 0.5, float(k[1, 2]) + 0.5, "brown",
         tuple(map(float, bend[:8])),
     )  # fmt: skip
-    masks = images_in(folder / "masks" / name)
-    by_stem = {mask.stem: mask for mask in masks}
-    pictures = images_in(folder / "images" / name)
-    return RigView(
-        name, (lens,), ((rotation, t),), source,
-        [by_stem.get(picture.stem) for picture in pictures] if masks and pictures else None,
-    )  # fmt: skip
+    return lens, (rotation, t)
 
 
-def _pictures(folder: Path, name: str, decoders: Decoders) -> tuple[Source, tuple[int, int]]:
-    files = images_in(folder / "images" / name)
-    if files:
-        height, width = read_image(files[0])[0].shape[:2]
+def _pictures(
+    folder: Path, name: str, files: list[Path | None] | None, decoders: Decoders
+) -> tuple[Source, tuple[int, int]]:
+    if files is not None:
+        height, width = read_image(next(file for file in files if file is not None))[0].shape[:2]
         return ImageFiles(files), (width, height)
     video = next((file for file in videos_in(folder / "videos") if file.stem == name), None)
     if video is None:
         raise BadInput("no pictures and no video", file=str(folder), field=name)
     source = Video(video, decoders)
     return source, source.size
+
+
+def _masks(
+    folder: Path, name: str, files: list[Path | None] | None, warnings: list[str]
+) -> list[Path | None] | None:
+    masks = {mask.stem: mask for mask in images_in(folder / "masks" / name)}
+    placed = [masks.get(file.stem) if file is not None else None for file in files or ()]
+    if masks and not any(placed):
+        warnings.append(f"{name}: masks are not used, none carries a picture's name")
+    return placed if any(placed) else None
 
 
 def _get(table: dict[str, Any], keys: list[str], shape: tuple[int, ...] | None, file: Path) -> F64:

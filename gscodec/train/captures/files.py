@@ -1,31 +1,42 @@
-"""Small reads that layouts share: JSON with named fields, folders of pictures, point clouds."""
+"""Small reads that layouts share: JSON with named fields, arrays, folders of pictures, point clouds."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gscodec.base.errors import BadInput
+from gscodec.base.errors import UNREADABLE, BadInput
+from gscodec.splats.formats.ply import read_columns
 from gscodec.splats.sequence import natural_key
 from gscodec.train.captures.model import SeedPoints
 
-__all__ = ["child", "images_in", "matrix", "number", "read_json", "read_points", "read_text", "videos_in"]
+__all__ = [
+    "aligned",
+    "child",
+    "images_in",
+    "matrix",
+    "number",
+    "number_of",
+    "read_array",
+    "read_json",
+    "read_points",
+    "read_text",
+    "videos_in",
+]
 
 F64 = npt.NDArray[np.float64]
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 MAX_TEXT_BYTES = 1 << 28  # 256 MiB: a million pictures in a transforms.json
-PLY_TYPES = {
-    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
-    "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
-    "double": "f8", "float64": "f8",
-}  # fmt: skip
+COLORS = ("red", "green", "blue")
 
 
 def read_text(path: Path) -> str:
@@ -59,6 +70,15 @@ def number(value: Any, file: Path, field: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise BadInput(f"a finite number is expected, not {value!r:.40}", file=str(file), field=field)
     return float(value)
+
+
+def number_of(text: Any, file: Path, field: str) -> float:
+    """A finite number written as text. Raises BadInput with file and field."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        raise BadInput(f"a number is expected, not {text!r:.40}", file=str(file), field=field) from None
+    return number(value, file, field)
 
 
 def matrix(value: Any, shapes: Iterable[tuple[int, ...]], file: Path, field: str) -> F64:
@@ -99,50 +119,74 @@ def _of_kind(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
+def aligned(pictures: Mapping[str, Sequence[Path]], warnings: list[str]) -> dict[str, list[Path | None]]:
+    """Each camera's pictures, one a moment, None where it has none.
+
+    One moment is what pictures of one name show, else of one number (the last in a name). Moments that fewer than half
+    of the cameras show are left out, said in a warning; so is that pictures had to be paired in order, where neither
+    fits most of them. Raises BadInput where a camera has two pictures of one name.
+    """
+    for camera, files in pictures.items():
+        twice = [stem for stem, n in Counter(file.stem for file in files).items() if n > 1]
+        if twice:
+            raise BadInput(f"two pictures of one name: {twice[0]}", file=str(files[0].parent), field=camera)
+    for key_of in (_stem, _last_number):
+        tables = {camera: {key_of(file): file for file in files} for camera, files in pictures.items()}
+        seen = Counter(key for table in tables.values() for key in table)
+        total = sum(map(len, pictures.values()))
+        shared = sum(n for n in seen.values() if n >= max(2, len(pictures) / 2))
+        if sum(map(len, tables.values())) < total or (len(pictures) > 1 and shared < total / 2):
+            continue
+        moments = sorted((key for key, n in seen.items() if n >= len(pictures) / 2), key=_natural)
+        if len(moments) < len(seen):
+            warnings.append(
+                f"{len(seen) - len(moments)} moments that fewer than half of the cameras show are left out"
+            )
+        return {camera: [table.get(key) for key in moments] for camera, table in tables.items()}
+    warnings.append("pictures share neither names nor numbers from camera to camera: paired in order")
+    return {camera: list(files) for camera, files in pictures.items()}
+
+
+def _stem(file: Path) -> str:
+    return file.stem
+
+
+def _last_number(file: Path) -> str:
+    numbers = re.findall(r"[0-9]+", file.stem)
+    return str(int(numbers[-1])) if numbers else ""
+
+
+def _natural(key: str) -> Any:
+    return natural_key(Path(key))
+
+
+def read_array(path: Path, key: str | None = None) -> npt.NDArray[Any]:
+    """Numbers of a .npy file, or of a .npz file by their key. Raises BadInput with file and field."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if key is not None:
+            with loaded:
+                loaded = loaded[key]
+    except (*UNREADABLE, AttributeError, MemoryError) as error:  # a .npy has no keys; a header may lie
+        raise BadInput(f"not a numpy file: {error}", file=str(path), field=key) from error
+    if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "fiu":
+        raise BadInput("not a numpy file of numbers", file=str(path), field=key)
+    return loaded
+
+
 def read_points(path: Path) -> SeedPoints:
-    """Points and colours of a PLY file (ascii or little endian). Raises BadInput with file and field."""
-    data = path.read_bytes()
-    head, mark, body = data.partition(b"end_header")
-    lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
-    if not mark or not lines or lines[0] != ["ply"]:
-        raise BadInput("not a PLY file", file=str(path))
-    body = body[body.index(b"\n") + 1 :] if b"\n" in body else b""
-    form = next((line[1] for line in lines if line[:1] == ["format"]), "")
-    start = next((i for i, line in enumerate(lines) if line[:1] == ["element"]), len(lines))
-    if start == len(lines) or lines[start][1:2] != ["vertex"] or not lines[start][2].isdecimal():
-        raise BadInput("vertices are expected first", file=str(path), field="element")
-    properties = []
-    for line in lines[start + 1 :]:
-        if line[:1] == ["element"]:
-            break
-        if line[:1] == ["property"]:
-            if len(line) != 3 or line[1] not in PLY_TYPES:
-                raise BadInput("a property that is not read", file=str(path), field=" ".join(line))
-            properties.append((line[2], "<" + PLY_TYPES[line[1]]))
-    return _points_of(body, form, int(lines[start][2]), properties, path)
-
-
-def _points_of(body: bytes, form: str, n: int, properties: list[tuple[str, str]], path: Path) -> SeedPoints:
-    dtype = np.dtype(properties)
-    if form == "ascii":
-        rows = body.decode("ascii", "replace").split()[: n * len(properties)]
-        if len(rows) < n * len(properties):
-            raise BadInput("ends too early", file=str(path))
-        table = np.array(rows, np.float64).reshape(n, len(properties))
-        columns = {name: table[:, i] for i, (name, _) in enumerate(properties)}
-    elif form == "binary_little_endian":
-        if len(body) < n * dtype.itemsize:
-            raise BadInput("ends too early", file=str(path))
-        records = np.frombuffer(body, dtype, n)
-        columns = {name: records[name] for name, _ in properties}
-    else:
-        raise BadInput(f"format {form} is not read", file=str(path), field="format")
-    missing = {"x", "y", "z"} - set(columns)
-    if missing:
-        raise BadInput("a vertex without place", file=str(path), field=", ".join(sorted(missing)))
+    """Points and colours of a PLY file; colours are 0..255, or 0..1 as floats. Raises BadInput with file and field."""
+    header, columns = read_columns(path, ("x", "y", "z"))
     means = np.stack([columns[c].astype(np.float64) for c in "xyz"], axis=1)
-    named = ("red", "green", "blue")
-    has_color = all(c in columns for c in named)
-    colors = np.stack([columns[c] for c in named], axis=1) if has_color else np.full((n, 3), 128)
     finite = np.isfinite(means).all(axis=1)
-    return SeedPoints(means[finite], colors[finite].astype(np.uint8))
+    if not all(c in columns for c in COLORS):
+        return SeedPoints(means[finite], np.full((int(finite.sum()), 3), 128, np.uint8))
+    colors = np.stack([columns[c].astype(np.float64) for c in COLORS], axis=1)[finite]
+    floats = dict(header.properties)[COLORS[0]].startswith("f")
+    if floats and colors.size and colors.max() <= 1:
+        colors = colors * 255
+    if not ((colors >= 0) & (colors <= 255)).all():
+        raise BadInput(
+            "colours of 0 to 255, or floats of 0 to 1, are expected", file=str(path), field=COLORS[0]
+        )
+    return SeedPoints(means[finite], np.floor(colors + 0.5).astype(np.uint8))

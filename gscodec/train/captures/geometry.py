@@ -43,8 +43,8 @@ def from_opencv_vector(vector: F64) -> F64:
 
 
 def from_quaternion(wxyz: Sequence[float]) -> F64:
-    """The rotation matrix of a quaternion, normalised first."""
-    w, x, y, z = np.asarray(wxyz, np.float64) / np.linalg.norm(wxyz)
+    """The rotation matrix of a quaternion, normalised first; of zero it is not a number (`rig` refuses it)."""
+    w, x, y, z = np.asarray(wxyz, np.float64) / (np.linalg.norm(wxyz) or np.nan)
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],

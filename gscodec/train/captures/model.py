@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
@@ -14,13 +14,14 @@ import numpy.typing as npt
 from gscodec.base.errors import Misuse
 from gscodec.render.cameras import Camera
 
-__all__ = ["Capture", "Normalisation", "Picture", "SeedPoints", "View"]
+__all__ = ["Capture", "Normalisation", "Picture", "SeedPoints", "View", "places_of"]
 
 U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
+MAX_PLACES = 512  # of all views together: what a rig looks at needs no more
 CACHE_BYTES = 1 << 29  # 512 MiB: one moment of fifty full-HD cameras, whatever the capture's length
 
 
@@ -57,6 +58,10 @@ class View:
     def camera(self, frame: int) -> Camera:
         """The pinhole camera of a frame, of the size that its pictures have."""
         return self.cameras[frame if len(self.cameras) > 1 else 0]
+
+    def seen(self) -> list[Camera]:
+        """The cameras of the frames of which there is a picture."""
+        return [c for f, c in enumerate(self.cameras) if len(self.cameras) == 1 or self.has(f)]
 
     def has(self, frame: int) -> bool:
         """Whether there is a picture of `frame`."""
@@ -142,8 +147,8 @@ class Capture:
         return [i for i, view in enumerate(self.views) if not view.held_out]
 
     def zone(self) -> list[dict[str, Any]]:
-        """The training cameras as they first stand, in the capture's world, as `encode` takes a zone."""
-        cameras = [self.views[i].cameras[0] for i in self.train_views]
+        """Where the training cameras stand, in the capture's world, as `encode` takes a zone."""
+        cameras = places_of([self.views[i].seen() for i in self.train_views])
         return [self.normalisation.inverse.camera(camera).to_dict() for camera in cameras]
 
     @property
@@ -156,3 +161,16 @@ class Capture:
         held = sum(picture.n_bytes for picture in self._cache.values())
         while held > self.cache_bytes and len(self._cache) > 1:
             held -= self._cache.popitem(last=False)[1].n_bytes
+
+
+def places_of(views: Sequence[Sequence[Camera]]) -> list[Camera]:
+    """Where each view stands in turn, every pose once; of many poses of a view an even choice."""
+    most = max(1, MAX_PLACES // len(views))
+    places: list[Camera] = []
+    for cameras in views:
+        first: dict[tuple[bytes, bytes], Camera] = {}
+        for camera in cameras:
+            first.setdefault((camera.R.tobytes(), camera.t.tobytes()), camera)
+        poses = list(first.values())
+        places += [poses[int(i)] for i in np.linspace(0, len(poses) - 1, min(most, len(poses)))]
+    return places

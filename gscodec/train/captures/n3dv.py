@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gscodec.base.errors import BadInput
-from gscodec.train.captures.files import videos_in
+from gscodec.train.captures.files import read_array, videos_in
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.video import Decoders, Video
@@ -28,10 +28,7 @@ def detect(folder: Path) -> bool:
 def read(folder: Path) -> Rig:
     """Raises BadInput with file and field."""
     path = folder / FILE
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"not a numpy file: {error}", file=str(path)) from error
+    rows = read_array(path)
     files = videos_in(folder)
     if rows.ndim != 2 or rows.shape[1] != 17 or not np.isfinite(rows).all():
         raise BadInput("N x 17 finite numbers are expected", file=str(path))

@@ -1,8 +1,9 @@
 """nerfstudio and instant-ngp: one transforms.json, a picture or a video an entry.
 
-Entries of one camera form a view: by `camera` where given; else, where entries carry `time`, those of equal pose; else
-every entry is a view of its own (a static scene). Cameras are OpenGL, camera to world. `split` or
-`train_filenames`/`test_filenames` say which views are held out. A mask blacks out what is to be ignored.
+Entries of one camera form a view: by `camera` where given; else, where entries carry `time` or `frame`, those of equal
+pose, or all if no two are of one moment (one camera that moves); else every entry is a view of its own (a static
+scene). Cameras are OpenGL, camera to world. `split` or `train_filenames`/`test_filenames` say which views are held out.
+A mask blacks out what is to be ignored.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.sources import ImageFiles, read_image
 from gscodec.train.captures.video import Decoders, Video
 
-__all__ = ["detect", "lens_of", "pose_of", "read"]
+__all__ = ["MONOCULAR", "Entry", "detect", "lens_of", "pose_of", "read"]
 
 FILE = "transforms.json"
+STILL = [0.0]  # the moments of a static scene
+MONOCULAR = "one camera a moment (monocular): depth rests on motion alone, Gaussians can't be tracked well"
 Entry = dict[str, Any]
 
 BROWN = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
@@ -54,11 +57,11 @@ def read(folder: Path) -> Rig:
         entry["#"] = i
     warnings: list[str] = []
     decoders = Decoders()
-    groups = _by_camera(merged)
     if any(Path(entry["file_path"]).suffix.lower() in VIDEOS for entry in merged):
-        views = [_video_view(name, group, folder, path, decoders) for name, group in groups.items()]
+        groups = _by_camera(merged)
+        views = [_video_view(name, group, folder, path, decoders, warnings) for name, group in groups.items()]
     else:
-        moments = sorted({_moment(entry, path) for entry in merged}) if len(groups) < len(merged) else [0.0]
+        groups, moments = _in_time(merged, path, warnings)
         views = [_image_view(name, group, moments, folder, path, warnings) for name, group in groups.items()]
     fps = top.get("fps")
     if fps is None and isinstance(views[0].source, Video):
@@ -135,7 +138,57 @@ def _by_camera(entries: list[Entry]) -> dict[str, list[Entry]]:
     return dict(sorted(groups.items(), key=lambda item: natural_key(Path(item[0]))))
 
 
-def _video_view(name: str, group: list[Entry], folder: Path, path: Path, decoders: Decoders) -> RigView:
+def _in_time(
+    entries: list[Entry], path: Path, warnings: list[str]
+) -> tuple[dict[str, list[Entry]], list[float]]:
+    """Entries of each view, and the moments that views show; a static scene has one."""
+    groups = _by_camera(entries)
+    timed = [entry for entry in entries if "time" in entry or "frame" in entry]
+    named = any("camera" in entry or "camera_name" in entry for entry in entries)
+    if len(groups) == len(entries) and (named or not timed):
+        return groups, STILL
+    for entry in entries:
+        if "frame" not in entry and "time" not in entry:
+            raise BadInput(
+                "`frame` or `time` must say when each of several pictures was taken",
+                file=str(path), field=f"frames[{entry['#']}].frame",
+            )  # fmt: skip
+    at = [_moment(entry, path) for entry in entries]
+    mixed = next((entry for entry in entries if ("frame" in entry) != ("frame" in entries[0])), None)
+    if mixed is not None:
+        raise BadInput(
+            "either every entry has a `frame` or none has",
+            file=str(path),
+            field=f"frames[{mixed['#']}].frame",
+        )
+    moments = sorted(set(at))
+    if named or len(moments) == 1:
+        return groups, moments
+    if len(moments) == len(entries) and len(groups) > 1:
+        return _one_that_moves(entries, at, warnings)
+    if len(groups) == len(entries):
+        raise BadInput("cameras that move need a name each", file=str(path), field="frames[0].camera")
+    return groups, moments
+
+
+def _one_that_moves(
+    entries: list[Entry], at: list[float], warnings: list[str]
+) -> tuple[dict[str, list[Entry]], list[float]]:
+    """One view. Pictures that are held out show moments of which nothing is left to train on: left out."""
+    warnings.append(MONOCULAR)
+    shown = [(moment, entry) for moment, entry in zip(at, entries, strict=True) if not _held_out(entry)]
+    if not shown:
+        return {"moving": entries}, sorted(at)
+    if len(shown) < len(entries):
+        warnings.append(
+            f"{len(entries) - len(shown)} pictures are left out: held out, but none other shows their moments"
+        )
+    return {"moving": [entry for _, entry in shown]}, sorted(moment for moment, _ in shown)
+
+
+def _video_view(
+    name: str, group: list[Entry], folder: Path, path: Path, decoders: Decoders, warnings: list[str]
+) -> RigView:
     if len(group) > 1:
         raise BadInput("a camera with several videos", file=str(path), field=f"frames[{group[1]['#']}]")
     entry = group[0]
@@ -144,14 +197,16 @@ def _video_view(name: str, group: list[Entry], folder: Path, path: Path, decoder
         raise Unsupported(
             "videos that start at different times are not read; cut them", file=str(path), field="start_time"
         )
+    if "mask_path" in entry:
+        warnings.append(f"{name}: mask_path of a video is not read")
     return RigView(name, (lens_of(entry, path),), (pose_of(entry, path),), video, held_out=_held_out(entry))
 
 
 def _image_view(
     name: str, group: list[Entry], moments: list[float], folder: Path, path: Path, warnings: list[str]
 ) -> RigView:
-    at = {_moment(entry, path): entry for entry in group} if len(moments) > 1 else {0.0: group[0]}
-    if len(moments) > 1 and len(at) < len(group):
+    at = {_moment(entry, path): entry for entry in group} if moments != STILL else {STILL[0]: group[0]}
+    if len(at) < len(group):
         raise BadInput("two pictures of one camera at one time", file=str(path), field=name)
     entries = [at.get(moment) for moment in moments]
     files = [None if entry is None else _image(entry, folder, path) for entry in entries]

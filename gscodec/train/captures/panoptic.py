@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gscodec.base.errors import BadInput
-from gscodec.train.captures.files import child, matrix, number, read_json
+from gscodec.train.captures.files import child, matrix, number, read_array, read_json
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.model import SeedPoints
 from gscodec.train.captures.rig import Rig, RigView
@@ -41,8 +41,8 @@ def _views(folder: Path, split: str, warnings: list[str]) -> list[RigView]:
     path = folder / f"{split}_meta.json"
     top = read_json(path)
     width, height = int(number(top.get("w"), path, "w")), int(number(top.get("h"), path, "h"))
-    names, ks, poses = top.get("fn"), top.get("k"), top.get("w2c")
-    if not isinstance(names, list) or not names or not all(isinstance(row, list) and row for row in names):
+    names, ks, poses = top.get("fn") or [], top.get("k"), top.get("w2c")
+    if not isinstance(names, list) or not names or not all(map(_is_row, names)):
         raise BadInput("a list of lists of names is expected", file=str(path), field="fn")
     n_cameras = len(names[0])
     if any(len(row) != n_cameras for row in names):
@@ -54,6 +54,13 @@ def _views(folder: Path, split: str, warnings: list[str]) -> list[RigView]:
         _view(folder, path, c, names, k[:, c], w2c[:, c], (width, height), split, warnings)
         for c in range(n_cameras)
     ]
+
+
+def _is_row(value: Any) -> bool:
+    """Whether it holds names of files, one a camera."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(name, str) and Path(name).name not in ("", "..") for name in value)
 
 
 def _view(
@@ -86,12 +93,9 @@ def _points(path: Path) -> SeedPoints | None:
     """N x 7: place, RGB 0..1, whether it belongs to what moves."""
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = archive["data"]
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"not points: {error}", file=str(path), field="data") from error
+    data = read_array(path, "data")
     if data.ndim != 2 or data.shape[1] < 6:
         raise BadInput("N x 7 numbers are expected", file=str(path), field="data")
+    data = data[np.isfinite(data[:, :6]).all(axis=1)]
     colors = np.clip(data[:, 3:6] * 255 + 0.5, 0, 255).astype(np.uint8)
     return SeedPoints(data[:, :3].astype(np.float64), colors)

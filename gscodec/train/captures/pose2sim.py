@@ -15,6 +15,7 @@ written, 12 px from the mirrored ones, root mean square over four cameras) and e
 
 from __future__ import annotations
 
+import re
 import tomllib
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from gscodec.base.errors import BadInput, Unsupported
-from gscodec.train.captures.files import matrix, number, read_text, videos_in
+from gscodec.train.captures.files import matrix, number_of, read_text, videos_in
 from gscodec.train.captures.geometry import Pose, from_opencv_vector
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.rig import Rig, RigView
@@ -66,14 +67,37 @@ def read(folder: Path) -> Rig:
 
 
 def pair_videos(names: list[str], files: list[Path], calibration: Path, warnings: list[str]) -> list[Path]:
-    """The video of each camera: by name, else in order, said in a warning. Raises BadInput where numbers differ."""
-    by_name = [[file for file in files if name.casefold() in file.stem.casefold()] for name in names]
-    if all(len(match) == 1 for match in by_name) and len({match[0] for match in by_name}) == len(names):
-        return [match[0] for match in by_name]
+    """The video of each camera: by name, else in order, said in a warning.
+
+    Raises BadInput where numbers differ, and where the order says otherwise than a name that stands by itself.
+    """
+    named = [_videos_of(name, files) for name in names]
+    if all(len(match) == 1 for match, _ in named) and len({match[0] for match, _ in named}) == len(names):
+        return [match[0] for match, _ in named]
     if len(files) != len(names):
         raise BadInput(f"{len(names)} cameras, but {len(files)} videos", file=str(calibration))
-    warnings.append("videos carry no camera's name: paired in order of names")
+    for name, (match, sure), file in zip(names, named, files, strict=True):
+        if sure and len(match) == 1 and match[0] != file:
+            raise BadInput(
+                f"not every camera has a video of its name, and in order {name} would get {file.name}",
+                file=str(calibration), field=name,
+            )  # fmt: skip
+    warnings.append("videos don't carry the name of each camera: paired in order of names")
     return files
+
+
+def _videos_of(name: str, files: list[Path]) -> tuple[list[Path], bool]:
+    """Videos with the camera's name, and whether it stands by itself there: cam1 isn't cam10."""
+    exact = [file for file in files if file.stem.casefold() == name.casefold()]
+    if exact:
+        return exact, True
+    before = r"(?<!\d)" if name[:1].isdecimal() else r"(?<![^\W\d_])"
+    after = r"(?!\d)" if name[-1:].isdecimal() else r"(?![^\W\d_])"
+    alone = re.compile(before + re.escape(name) + after, re.IGNORECASE)
+    delimited = [file for file in files if alone.search(file.stem)]
+    if delimited:
+        return delimited, True
+    return [file for file in files if name.casefold() in file.stem.casefold()], False
 
 
 def _calibrations(folder: Path) -> list[Path]:
@@ -100,12 +124,14 @@ def _read_toml(path: Path) -> Calibration:
 def _from_toml(key: str, table: dict[str, Any], path: Path) -> tuple[str, Lens, Pose]:
     size = matrix(table.get("size"), [(2,)], path, f"{key}.size")
     k = matrix(table.get("matrix"), [(3, 3)], path, f"{key}.matrix")
-    bend = matrix(table.get("distortions", [0.0] * 4), [(4,), (5,), (8,)], path, f"{key}.distortions")
+    fisheye = bool(table.get("fisheye"))
+    counts = [(4,)] if fisheye else [(4,), (5,), (8,)]
+    bend = matrix(table.get("distortions", [0.0] * 4), counts, path, f"{key}.distortions")
     rotation = from_opencv_vector(matrix(table.get("rotation"), [(3,)], path, f"{key}.rotation"))
     t = matrix(table.get("translation"), [(3,)], path, f"{key}.translation")
     lens = Lens(
         round(float(size[0])), round(float(size[1])), float(k[0, 0]), float(k[1, 1]), float(k[0, 2]) + 0.5,
-        float(k[1, 2]) + 0.5, "fisheye" if table.get("fisheye") else "brown", tuple(map(float, bend)),
+        float(k[1, 2]) + 0.5, "fisheye" if fisheye else "brown", tuple(map(float, bend)),
     )  # fmt: skip
     return str(table.get("name", key)), lens, (rotation, t)
 
@@ -139,11 +165,7 @@ def _from_qca(camera: ET.Element, path: Path) -> tuple[str, Lens, Pose]:
 
     def get(tag: str, key: str) -> float:
         element = camera.find(tag)
-        text = None if element is None else element.get(key)
-        try:
-            return number(float(text or ""), path, f"{name}.{tag}.{key}")
-        except ValueError:
-            raise BadInput("a number is expected", file=str(path), field=f"{name}.{tag}.{key}") from None
+        return number_of(None if element is None else element.get(key), path, f"{name}.{tag}.{key}")
 
     def intrinsic(key: str) -> float:
         return get("intrinsic", key) / QCA_UNITS

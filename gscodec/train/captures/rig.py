@@ -14,7 +14,7 @@ from gscodec.base.errors import BadInput, Misuse
 from gscodec.render.cameras import Camera
 from gscodec.train.captures.geometry import Pose, estimate_up, normalise
 from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
-from gscodec.train.captures.model import Capture, Picture, SeedPoints, View
+from gscodec.train.captures.model import Capture, Picture, SeedPoints, View, places_of
 from gscodec.train.captures.sources import Source, read_mask
 from gscodec.train.captures.video import Video
 
@@ -24,6 +24,9 @@ U8 = npt.NDArray[np.uint8]
 HoldOut = int | Sequence[str] | None
 
 DEFAULT_FPS = 30.0
+LOOKED_AT = 8  # views whose first picture or mask says what the others are like
+MAX_SIDE = 1 << 16  # pixels
+ROTATION_ERROR = 1e-2  # of R R' from one: calibrations are written with three digits, too
 MAX_MAPS = 16  # straightening maps kept: 16 MB each at full HD
 FOREGROUND_SHARE = 0.5  # masks that keep less than this of the picture mean the foreground
 
@@ -48,7 +51,7 @@ class Rig:
     fps: float | None = None
     points: SeedPoints | None = None
     up: tuple[float, float, float] | None = None  # None: estimated from the cameras
-    has_alpha: bool | None = None  # None: looked up in the first picture
+    has_alpha: bool | None = None  # None: looked up in the first pictures
     masks: Literal["foreground", "valid", "ask"] = "foreground"  # what mask files mean; "ask": by their share
     warnings: list[str] = field(default_factory=list)
 
@@ -66,50 +69,43 @@ def assemble(rig: Rig, path: Path, downscale: float, hold_out: HoldOut) -> Captu
     warnings = list(rig.warnings)
     views = _hold_out(rig.views, hold_out)
     n_frames = _length(views, warnings, path)
-    raw = [[_camera(lens, pose, downscale) for lens, pose in _moments(view, n_frames)] for view in views]
-    every = [cameras[0] for cameras in raw] if len(raw) > 1 else raw[0]
+    frames = _frames(views, n_frames, warnings, path)
+    alpha = _have_alpha(views, frames) if rig.has_alpha is None else rig.has_alpha
+    meaning = _meaning_of_masks(rig, views, frames, warnings)
+    if meaning == "foreground" and not alpha:
+        views, frames = _with_masks(views, frames, warnings)
+    masked = alpha or meaning == "foreground"
+    raw = [
+        _view(view, present, n_frames, downscale, path) for view, present in zip(views, frames, strict=True)
+    ]
+    every = places_of([view.seen() for view in raw])
     similarity = normalise(every, rig.points)
     up = rig.up or estimate_up(every)
-    frames = [frozenset(f for f in range(n_frames) if view.source.has(f)) for view in views]
-    for view, present in zip(views, frames, strict=True):
-        if not present:
-            raise BadInput("a camera without a single picture", file=str(path), field=view.name)
-        if len(present) < n_frames:
-            warnings.append(f"{view.name}: {n_frames - len(present)} of {n_frames} pictures are missing")
-    shown = min(frames[0])
-    alpha = views[0].source.read(shown)[1] is not None if rig.has_alpha is None else rig.has_alpha
-    guessed = [v.name for v in views if isinstance(v.source, Video) and v.source.untagged]
-    if guessed:
-        warnings.append(
-            f"no colour tags in {len(guessed)} videos ({guessed[0]}): taken as BT.709 from 720 lines on, BT.601 below"
-        )
+    _check_videos(views, n_frames, warnings)
     if not rig.fps and n_frames > 1:
         warnings.append(f"no frame rate is given: taken as {DEFAULT_FPS:g} frames a second")
-    meaning = _meaning_of_masks(rig, views, frames, warnings)
     return Capture(
-        views=[
-            View(
-                view.name, view.held_out, tuple(similarity.camera(c) for c in cameras),
-                None if len(present) == n_frames else present,
-            )
-            for view, cameras, present in zip(views, raw, frames, strict=True)
-        ],
+        views=[replace(view, cameras=tuple(similarity.camera(c) for c in view.cameras)) for view in raw],
         n_frames=n_frames,
         fps=rig.fps or DEFAULT_FPS,
         up=up,
-        masked=alpha or meaning == "foreground",
-        points=None if rig.points is None else SeedPoints(similarity.apply(rig.points.means), rig.points.colors),
+        masked=masked,
+        points=None
+        if rig.points is None
+        else SeedPoints(similarity.apply(rig.points.means), rig.points.colors),
         normalisation=similarity,
         warnings=warnings,
-        read=_Reader(views, [cameras[0] for cameras in raw], meaning),
-    )  # fmt: skip
+        read=_Reader(views, [view.cameras[0] for view in raw], meaning, masked),
+    )
 
 
 class _Reader:
     """Reads pictures: file, mask, lens, size."""
 
-    def __init__(self, views: list[RigView], cameras: list[Camera], meaning: str | None) -> None:
-        self._views, self._meaning = views, meaning
+    def __init__(
+        self, views: list[RigView], cameras: list[Camera], meaning: str | None, masked: bool
+    ) -> None:
+        self._views, self._meaning, self._masked = views, meaning, masked
         self._sizes = [(camera.width, camera.height) for camera in cameras]
         self._maps: dict[Lens, npt.NDArray[np.float32]] = {}
 
@@ -132,6 +128,8 @@ class _Reader:
                 valid = extra >= 128
             else:
                 mask = extra
+        if self._masked and mask is None:  # all that it shows is there
+            mask = np.full(rgb.shape[:2], 255, np.uint8)
         if not lens.straight:
             places = self._map(lens)
             given = valid
@@ -183,19 +181,86 @@ def _length(views: list[RigView], warnings: list[str], path: Path) -> int:
     return min(lengths)
 
 
-def _moments(view: RigView, n_frames: int) -> list[tuple[Lens, Pose]]:
-    """(lens, pose) for all frames at once, or one a frame where either changes."""
+def _view(view: RigView, present: frozenset[int], n_frames: int, downscale: float, path: Path) -> View:
+    """In the capture's world: one camera for all frames, or one a frame where lens or pose changes."""
     n = n_frames if max(len(view.lenses), len(view.poses)) > 1 else 1
-    return [
-        (view.lenses[f if len(view.lenses) > 1 else 0], view.poses[f if len(view.poses) > 1 else 0])
+    cameras = tuple(
+        _camera(
+            view.lenses[f if len(view.lenses) > 1 else 0], view.poses[f if len(view.poses) > 1 else 0], downscale,
+            path, view.name,
+        )
         for f in range(n)
-    ]
+    )  # fmt: skip
+    return View(view.name, view.held_out, cameras, None if len(present) == n_frames else present)
 
 
-def _camera(lens: Lens, pose: Pose, downscale: float) -> Camera:
+def _frames(views: list[RigView], n_frames: int, warnings: list[str], path: Path) -> list[frozenset[int]]:
+    """The frames of which each view has a picture; what is missing is said in a warning."""
+    frames = [frozenset(f for f in range(n_frames) if view.source.has(f)) for view in views]
+    for view, present in zip(views, frames, strict=True):
+        if not present:
+            raise BadInput("a camera without a single picture", file=str(path), field=view.name)
+        if len(present) < n_frames:
+            warnings.append(f"{view.name}: {n_frames - len(present)} of {n_frames} pictures are missing")
+    return frames
+
+
+def _have_alpha(views: list[RigView], frames: list[frozenset[int]]) -> bool:
+    """Whether alpha hides anything in the first pictures of a few views: one alone may show nothing but foreground."""
+    few = np.linspace(0, len(views) - 1, min(LOOKED_AT, len(views))).astype(int)
+    return any(views[i].source.read(min(frames[i]))[1] is not None for i in few)
+
+
+def _with_masks(
+    views: list[RigView], frames: list[frozenset[int]], warnings: list[str]
+) -> tuple[list[RigView], list[frozenset[int]]]:
+    """Views and frames without those that lack masks: their background would be taken for what is filmed."""
+    kept: list[RigView] = []
+    shown: list[frozenset[int]] = []
+    for view, present in zip(views, frames, strict=True):
+        masks = view.masks
+        there = frozenset(f for f in present if masks is not None and masks[f] is not None)
+        if not there:
+            warnings.append(f"{view.name}: left out, it has no masks and others do")
+            continue
+        if len(there) < len(present):
+            warnings.append(f"{view.name}: {len(present) - len(there)} pictures without a mask are left out")
+        kept.append(view)
+        shown.append(there)
+    return kept, shown
+
+
+def _check_videos(views: list[RigView], n_frames: int, warnings: list[str]) -> None:
+    """Says where colours are guessed and where rates differ by more than half a frame over the capture."""
+    videos = [(view.name, view.source) for view in views if isinstance(view.source, Video)]
+    guessed = [name for name, video in videos if video.untagged]
+    if guessed:
+        warnings.append(
+            f"no colour tags in {len(guessed)} videos ({guessed[0]}): taken as BT.709 from 720 lines on, BT.601 below"
+        )
+    rated = sorted((video.fps, name) for name, video in videos if video.fps > 0)
+    if rated and (rated[-1][0] / rated[0][0] - 1) * n_frames > 0.5:
+        (low, slow), (high, fast) = rated[0], rated[-1]
+        warnings.append(
+            f"videos differ in frame rate: {slow} has {low:g}, {fast} {high:g} frames a second; paired by number"
+        )
+
+
+def _camera(lens: Lens, pose: Pose, downscale: float, path: Path, name: str) -> Camera:
+    """Raises BadInput where it is none; `name` says whose it is."""
+    rotation, t = pose
+    if not 1 <= lens.width <= MAX_SIDE or not 1 <= lens.height <= MAX_SIDE:
+        raise BadInput(f"a size of 1 to {MAX_SIDE} is expected", file=str(path), field=f"{name}, size")
+    if not (0 < lens.fx < np.inf and 0 < lens.fy < np.inf):
+        raise BadInput("a focal length above 0 is expected", file=str(path), field=f"{name}, focal length")
+    if not np.isfinite((lens.cx, lens.cy, *lens.params, *t)).all():
+        raise BadInput("finite numbers are expected", file=str(path), field=f"{name}, lens or place")
+    turned = np.abs(rotation @ rotation.T - np.eye(3)).max() <= ROTATION_ERROR  # False for what is not finite
+    if not turned or np.linalg.det(rotation) < 0:
+        raise BadInput("not a rotation", file=str(path), field=f"{name}, rotation")
     width, height = max(1, round(lens.width / downscale)), max(1, round(lens.height / downscale))
     sx, sy = width / lens.width, height / lens.height
-    return Camera(*pose, lens.fx * sx, lens.fy * sy, lens.cx * sx, lens.cy * sy, width, height)
+    return Camera(rotation, t, lens.fx * sx, lens.fy * sy, lens.cx * sx, lens.cy * sy, width, height)
 
 
 def _meaning_of_masks(
@@ -203,7 +268,7 @@ def _meaning_of_masks(
 ) -> Literal["foreground", "valid"] | None:
     """What mask files mean; "ask": the foreground where they keep less than half of the picture."""
     paths = [
-        view.masks[min(present)]
+        next((view.masks[f] for f in sorted(present) if view.masks[f] is not None), None)
         for view, present in zip(views, frames, strict=True)
         if view.masks is not None
     ]
@@ -212,7 +277,7 @@ def _meaning_of_masks(
         return None
     if rig.masks != "ask":
         return rig.masks
-    share = float(np.median([(read_mask(path) >= 128).mean() for path in found[:8]]))
+    share = float(np.median([(read_mask(path) >= 128).mean() for path in found[:LOOKED_AT]]))
     if share < FOREGROUND_SHARE:
         warnings.append(f"masks keep {share:.0%} of the picture: taken as foreground, all else as empty")
         return "foreground"

@@ -20,6 +20,7 @@ __all__ = ["detect", "read"]
 
 WHITE = "image_white"
 CAMERAS = "transforms.json"
+Entry = dict[str, Any]
 
 
 def detect(folder: Path) -> bool:
@@ -37,7 +38,10 @@ def read(folder: Path) -> Rig:
         raise BadInput("no frames", file=str(folder))
     first = shared or places[0].parent / CAMERAS
     entries = _entries(first)
-    views = [_view(name, entry, first, places, shared is None) for name, entry in entries.items()]
+    # VideoGS: each frame says its own cameras
+    paths = [] if shared else [place.parent / CAMERAS for place in places]
+    moments = [(entries if path == first else _entries(path), path) for path in paths] or [(entries, first)]
+    views = [_view(name, entry, moments, places) for name, entry in entries.items()]
     warnings = ["pictures have a white background and no alpha: it is learnt as it is"] if shared else []
     return Rig(views=views, warnings=warnings)
 
@@ -53,7 +57,7 @@ def _shared(folder: Path) -> Path | None:
     return next((p for p in (folder / CAMERAS, folder / WHITE / CAMERAS) if p.is_file()), None)
 
 
-def _entries(path: Path) -> dict[str, dict[str, Any]]:
+def _entries(path: Path) -> dict[str, Entry]:
     """Camera name -> its entry, with what the file says of all."""
     top = read_json(path)
     frames = top.get("frames")
@@ -63,7 +67,9 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
     return {Path(str(e.get("file_path", i))).stem: {**shared, **e, "#": i} for i, e in enumerate(frames)}
 
 
-def _view(name: str, entry: dict[str, Any], first: Path, places: list[Path], moving: bool) -> RigView:
+def _view(
+    name: str, entry: Entry, moments: list[tuple[dict[str, Entry], Path]], places: list[Path]
+) -> RigView:
     files = [
         next((p for p in (place / f"{name}{end}" for end in (".png", ".jpg", ".webp")) if p.is_file()), None)
         for place in places
@@ -72,15 +78,13 @@ def _view(name: str, entry: dict[str, Any], first: Path, places: list[Path], mov
     if "w" not in entry or "h" not in entry:
         shown = next((file for file in files if file is not None), None)
         if shown is None:
-            raise BadInput("a camera without a single picture", file=str(first), field=name)
+            raise BadInput("a camera without a single picture", file=str(moments[0][1]), field=name)
         height, width = read_image(shown)[0].shape[:2]
         size = (width, height)
-    given = [entry]
-    if moving:  # each frame says its own cameras
-        paths = [place.parent / CAMERAS for place in places]
-        given = [_entries(path).get(name, entry) for path in paths]
-    lenses = tuple(lens_of(e, first, size) for e in given)
-    poses = tuple(pose_of(e, first) for e in given)
+    given = [entries.get(name, entry) for entries, _ in moments]
+    files_of = [path for _, path in moments]
+    lenses = tuple(lens_of(e, path, size) for e, path in zip(given, files_of, strict=True))
+    poses = tuple(pose_of(e, path) for e, path in zip(given, files_of, strict=True))
     same = all(e.get("transform_matrix") == given[0].get("transform_matrix") for e in given)
     return RigView(
         name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,61 @@ def rodrigues(r: np.ndarray) -> list[float]:
     from scipy.spatial.transform import Rotation
 
     return [float(x) for x in Rotation.from_matrix(r).as_rotvec()]
+
+
+def opencv_yaml(path: Path, matrices: dict[str, np.ndarray], names: bool = False) -> None:
+    text = "%YAML:1.0\n---\n"
+    if names:
+        text += "names:\n" + "".join(f'  - "{name}"\n' for name in NAMES)
+    for key, m in matrices.items():
+        m = np.atleast_2d(m)
+        data = ", ".join(repr(float(v)) for v in m.reshape(-1))
+        text += (
+            f"{key}: !!opencv-matrix\n  rows: {m.shape[0]}\n  cols: {m.shape[1]}\n  dt: d\n  data: [{data}]\n"
+        )
+    path.write_text(text)
+
+
+def easymocap(folder: Path, n_frames: int = 1) -> None:
+    intri, extri = {}, {}
+    for name, c in zip(NAMES, rig(), strict=True):
+        intri[f"K_{name}"] = np.array([[c.fx, 0, c.cx - 0.5], [0, c.fy, c.cy - 0.5], [0, 0, 1]])
+        intri[f"dist_{name}"] = np.zeros((5, 1))
+        extri[f"R_{name}"], extri[f"T_{name}"] = np.array(rodrigues(c.R))[:, None], c.t[:, None]
+        for t in range(n_frames):
+            put(folder / "images" / name / f"{t:06d}.png", picture(40 * (t + 1)))
+    opencv_yaml(folder / "intri.yml", intri, names=True)
+    opencv_yaml(folder / "extri.yml", extri)
+
+
+def actorshq(folder: Path, n_frames: int = 1) -> None:
+    lines = ["name, w, h, rx, ry, rz, tx, ty, tz, fx, fy, px, py"]
+    for i, c in enumerate(rig()):
+        values = [W, H, *rodrigues(c.R.T), *c.centre, c.fx / W, c.fy / H, c.cx / W, c.cy / H]
+        lines.append(
+            f"Cam00{i}, " + ", ".join(repr(float(v)) if j > 1 else str(v) for j, v in enumerate(values))
+        )
+        for t in range(n_frames):
+            put(folder / "rgbs" / f"Cam00{i}" / f"Cam00{i}_rgb{t:06d}.png", picture(40 * (t + 1)))
+            put(folder / "masks" / f"Cam00{i}" / f"Cam00{i}_mask{t:06d}.png", picture(255))
+    (folder / "calibration.csv").write_text("\n".join(lines))
+
+
+def colmap_binary(model: Path) -> None:
+    """The layout of COLMAP's src/colmap/scene/reconstruction_io: little-endian, counts of 64 bits."""
+    from scipy.spatial.transform import Rotation
+
+    cameras, images = struct.pack("<Q", 3), struct.pack("<Q", 3)
+    for i, (name, c) in enumerate(zip(NAMES, rig(), strict=True)):
+        cameras += struct.pack("<iiQQ4d", 7 * i + 3, 1, W, H, c.fx, c.fy, c.cx, c.cy)
+        x, y, z, w = Rotation.from_matrix(c.R).as_quat()
+        images += struct.pack("<i7di", i + 5, w, x, y, z, *c.t, 7 * i + 3) + f"{name}.png\0".encode()
+        images += struct.pack("<Q", i) + struct.pack("<ddq", 1.0, 2.0, -1) * i
+    points = struct.pack("<Q", 2)
+    for i in range(2):
+        points += (
+            struct.pack("<Q3d3BdQ", i, 0.1 * i, 0.2, 0.3, 9, 8, 7, 0.5, i) + struct.pack("<ii", 5, 0) * i
+        )
+    model.mkdir(parents=True)
+    for file, data in (("cameras", cameras), ("images", images), ("points3D", points)):
+        (model / f"{file}.bin").write_bytes(data)

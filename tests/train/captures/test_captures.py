@@ -25,7 +25,9 @@ from tests.train.captures.builders import (
     POINTS,
     H,
     W,
+    actorshq,
     check,
+    easymocap,
     entry,
     nerf,
     picture,
@@ -118,7 +120,7 @@ def n3dv_rows(n: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [(n3dv_rows(3), "3 rows, but 2 videos"), (n3dv_rows(2)[:, :16], "N x 17"), (n3dv_rows(2) * np.nan, "N x 17"),
-     (n3dv_rows(2) * 0, "not a pose.*cam00"), (np.array(["x"]), "N x 17"), (np.array([{}]), "not a numpy file")],
+     (n3dv_rows(2) * 0, "not a pose.*cam00"), (np.array(["x"]), "of numbers"), (np.array([{}]), "not a numpy file")],
 )  # fmt: skip
 def test_n3dv_names_the_error(tmp_path: Path, rows: np.ndarray, message: str) -> None:
     for i in range(2):
@@ -137,6 +139,9 @@ def test_videogs(tmp_path: Path) -> None:
         for name in NAMES:
             put(tmp_path / str(t) / "images" / f"{name}.png")
     assert check(tmp_path).n_frames == 2
+    nerf(tmp_path / "1", [entries[0] | {"fl_x": "x"}, *entries[1:]])
+    with pytest.raises(BadInput, match=r"1/transforms\.json, field=frames\[0\]\.fl_x"):
+        open_capture(tmp_path)
 
 
 def test_panoptic(tmp_path: Path) -> None:
@@ -151,43 +156,18 @@ def test_panoptic(tmp_path: Path) -> None:
     (tmp_path / "train_meta.json").write_text(json.dumps(meta))
     capture = check(tmp_path)
     assert capture.masked and capture.up == (0, -1, 0)
+    (tmp_path / "seg" / "1" / "000001.png").unlink()
+    views = open_capture(tmp_path).views
+    assert [[view.has(t) for t in range(2)] for view in views] == [[True, True], [True, False], [True, True]]
 
 
 def test_actorshq(tmp_path: Path) -> None:
-    lines = ["name, w, h, rx, ry, rz, tx, ty, tz, fx, fy, px, py"]
-    for i, c in enumerate(rig()):
-        values = [W, H, *rodrigues(c.R.T), *c.centre, c.fx / W, c.fy / H, c.cx / W, c.cy / H]
-        lines.append(
-            f"Cam00{i}, " + ", ".join(repr(float(v)) if j > 1 else str(v) for j, v in enumerate(values))
-        )
-        put(tmp_path / "rgbs" / f"Cam00{i}" / f"Cam00{i}_rgb000000.png")
-        put(tmp_path / "masks" / f"Cam00{i}" / f"Cam00{i}_mask000000.png", picture(255))
-    (tmp_path / "calibration.csv").write_text("\n".join(lines))
+    actorshq(tmp_path)
     assert check(tmp_path).masked
 
 
-def opencv_yaml(path: Path, matrices: dict[str, np.ndarray], names: bool = False) -> None:
-    text = "%YAML:1.0\n---\n"
-    if names:
-        text += "names:\n" + "".join(f'  - "{name}"\n' for name in NAMES)
-    for key, m in matrices.items():
-        m = np.atleast_2d(m)
-        data = ", ".join(repr(float(v)) for v in m.reshape(-1))
-        text += (
-            f"{key}: !!opencv-matrix\n  rows: {m.shape[0]}\n  cols: {m.shape[1]}\n  dt: d\n  data: [{data}]\n"
-        )
-    path.write_text(text)
-
-
 def test_easymocap(tmp_path: Path) -> None:
-    intri, extri = {}, {}
-    for name, c in zip(NAMES, rig(), strict=True):
-        intri[f"K_{name}"] = np.array([[c.fx, 0, c.cx - 0.5], [0, c.fy, c.cy - 0.5], [0, 0, 1]])
-        intri[f"dist_{name}"] = np.zeros((5, 1))
-        extri[f"R_{name}"], extri[f"T_{name}"] = np.array(rodrigues(c.R))[:, None], c.t[:, None]
-        put(tmp_path / "images" / name / "000000.png")
-    opencv_yaml(tmp_path / "intri.yml", intri, names=True)
-    opencv_yaml(tmp_path / "extri.yml", extri)
+    easymocap(tmp_path)
     check(tmp_path)
     shutil.rmtree(tmp_path / "images")
     for name in NAMES:

@@ -15,6 +15,7 @@ from tests.train.captures.builders import (
     H,
     W,
     check,
+    colmap_binary,
     put,
     rig,
     video,
@@ -50,26 +51,6 @@ def test_colmap_text(tmp_path: Path, videos: bool) -> None:
         (model / "points3D.txt").write_text(line)
         with pytest.raises(BadInput, match=r"points3D\.txt"):
             open_capture(tmp_path)
-
-
-def colmap_binary(model: Path) -> None:
-    """The layout of COLMAP's src/colmap/scene/reconstruction_io: little-endian, counts of 64 bits."""
-    from scipy.spatial.transform import Rotation
-
-    cameras, images = struct.pack("<Q", 3), struct.pack("<Q", 3)
-    for i, (name, c) in enumerate(zip(NAMES, rig(), strict=True)):
-        cameras += struct.pack("<iiQQ4d", 7 * i + 3, 1, W, H, c.fx, c.fy, c.cx, c.cy)
-        x, y, z, w = Rotation.from_matrix(c.R).as_quat()
-        images += struct.pack("<i7di", i + 5, w, x, y, z, *c.t, 7 * i + 3) + f"{name}.png\0".encode()
-        images += struct.pack("<Q", i) + struct.pack("<ddq", 1.0, 2.0, -1) * i
-    points = struct.pack("<Q", 2)
-    for i in range(2):
-        points += (
-            struct.pack("<Q3d3BdQ", i, 0.1 * i, 0.2, 0.3, 9, 8, 7, 0.5, i) + struct.pack("<ii", 5, 0) * i
-        )
-    model.mkdir(parents=True)
-    for file, data in (("cameras", cameras), ("images", images), ("points3D", points)):
-        (model / f"{file}.bin").write_bytes(data)
 
 
 def test_colmap_binary(tmp_path: Path) -> None:

@@ -146,3 +146,73 @@ def test_dnerf(tmp_path: Path) -> None:
         want = project(Camera(c.R, c.t, f, f, W / 2, H / 2, W, H), POINTS)
         got = project(capture.views[0].camera(t), capture.normalisation.apply(POINTS))
         np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [({}, r"`frame` or `time` must say .*frames\[0\]\.frame"), ({0: {"frame": 0}, 1: {"time": 1}}, "every entry has"),
+     ({0: {"frame": 0}, 1: {"frame": 0}}, "two pictures of one camera at one time")],
+)  # fmt: skip
+def test_pictures_of_one_camera_say_when_they_were_taken(
+    tmp_path: Path, times: dict[int, dict[str, object]], message: str
+) -> None:
+    entries = []
+    for t in range(2):
+        for name, camera in zip(NAMES, rig(), strict=True):
+            put(tmp_path / f"{name}_{t}.png")
+            more = {"file_path": f"{name}_{t}.png", "camera": name} | times.get(t, {})
+            entries.append(entry(camera) | more)
+    nerf(tmp_path, entries)
+    with pytest.raises(BadInput, match=message):
+        open_capture(tmp_path)
+
+
+def test_nerfstudio_times_of_a_camera_that_moves(tmp_path: Path) -> None:
+    entries = []
+    for t, camera in enumerate(rig()):
+        put(tmp_path / f"{t}.png")
+        entries.append(entry(camera) | {"file_path": f"{t}.png", "time": t / 4})
+    nerf(tmp_path, entries)
+    capture = open_capture(tmp_path)
+    assert (len(capture.views), capture.n_frames) == (1, 3) and "monocular" in capture.warnings[0]
+    got = project(capture.views[0].camera(2), capture.normalisation.apply(POINTS))
+    np.testing.assert_allclose(got, project(rig()[2], POINTS), atol=1e-6)
+    nerf(tmp_path, [*entries[:2], entries[2] | {"split": "test"}])
+    assert open_capture(tmp_path).n_frames == 2
+    nerf(tmp_path, [*entries[:2], entries[2] | {"time": 0.25}])
+    with pytest.raises(BadInput, match="need a name each"):
+        open_capture(tmp_path)
+
+
+def blender(folder: Path, split: str, cameras: list[Camera], **more: list[float]) -> None:
+    entries = [
+        {"file_path": f"./{split}/r_{i}", "transform_matrix": opengl(c)} for i, c in enumerate(cameras)
+    ]
+    for key, values in more.items():
+        entries = [entry | {key: value} for entry, value in zip(entries, values, strict=True)]
+    for i in range(len(cameras)):
+        put(folder / split / f"r_{i}.png", picture(90, 4))
+    (folder / f"transforms_{split}.json").write_text(json.dumps({"camera_angle_x": 0.9, "frames": entries}))
+
+
+def test_dnerf_without_times_is_still(tmp_path: Path) -> None:
+    blender(tmp_path, "train", rig())
+    blender(tmp_path, "test", rig()[:1])
+    capture = open_capture(tmp_path)
+    assert (capture.n_frames, [v.name for v in capture.views]) == (
+        1,
+        ["train/r_0", "train/r_1", "train/r_2", "test/r_0"],
+    )
+    assert capture.test_views == [3] and not capture.warnings
+    blender(tmp_path, "test", rig()[:1], time=[0.0])
+    with pytest.raises(BadInput, match=r"transforms_test\.json.*frames\[0\]\.time"):
+        open_capture(tmp_path)
+
+
+def test_dnerf_is_placed_by_all_poses(tmp_path: Path) -> None:
+    """Train and test begin at one pose: it alone says nothing of what the camera looks at."""
+    blender(tmp_path, "train", rig(), time=[0.0, 0.5, 1.0])
+    blender(tmp_path, "test", rig()[:1], time=[0.0])
+    capture = open_capture(tmp_path)
+    assert np.abs(capture.normalisation.inverse.apply(np.zeros((1, 3)))).max() < 1e-6
+    assert len(capture.zone()) == 3
