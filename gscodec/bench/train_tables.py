@@ -128,6 +128,8 @@ def correlation(outcomes: Sequence[Outcome]) -> float:
 
 
 def _estimates(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return ""
     capture = outcomes[0].row.capture
     measured = [
         o for o in outcomes if o.row.part != "quality" and o.row.capture == capture and o.fixed is not None

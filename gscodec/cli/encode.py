@@ -132,6 +132,6 @@ def _notes(report: EncodeReport, settings: EncodeSettings, gaussians: int) -> It
     wanted = target_psnr(settings.quality)
     if report.psnr < wanted - MISSED_DB:
         reason = (
-            "; positions are told to a 2^20th of the extent: are some Gaussians far away?" * report.coarse
+            "; positions are told to a millionth of the extent: are some Gaussians far away?" * report.coarse
         )
         yield f"{report.psnr:.1f} dB instead of the {wanted:.1f} that were asked for{reason}"

@@ -47,6 +47,7 @@ class EncodeReport:
     """What an encode did. PSNR: foreground, on the encoder's own views."""
 
     frames: int = 0
+    measured: int = 0  # frames that have Gaussians
     gops: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -143,6 +144,7 @@ def encode_sequence(
     """
     from gscodec.base import cuda
     from gscodec.container.writer import GsvWriter
+    from gscodec.render.metrics import PSNR_CAP
 
     if len(sequence) == 0:
         raise BadInput("the sequence has no frames")
@@ -179,14 +181,16 @@ def encode_sequence(
     report.bytes = Path(out).stat().st_size
     report.seconds = time.perf_counter() - start
     report.stages = stages
-    report.psnr /= report.frames
+    report.psnr = report.psnr / report.measured if report.measured else PSNR_CAP
     return report
 
 
 def _book(report: EncodeReport, stages: dict[str, float], n_frames: int, result: GopResult) -> None:
     report.frames += n_frames
     report.gops += 1
-    report.psnr += result.psnr * n_frames
+    if result.lam is not None:  # frames without Gaussians have no quality
+        report.psnr += result.psnr * n_frames
+        report.measured += n_frames
     report.hidden += result.hidden
     report.coarse |= result.coarse
     report.worst = min(report.worst, result.worst)
@@ -228,7 +232,7 @@ def _results(
     """(first frame, frames, result, GOPs back to its base or 0) in order. Notes the payload in `report`.
 
     The first GOP finds lambda (and the payload); the others depend on it and the GOP whose base they share, so their
-    order in time does not matter.
+    order in time does not matter. After a first GOP without Gaussians each finds its own.
     """
     first, job, _ = next(jobs)
     if settings.payload == "auto":

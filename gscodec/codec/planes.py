@@ -113,7 +113,7 @@ class Planes:
 
 
 def base_set(channel: int) -> int:
-    """The set of counters of a base plane: behind those of the five groups' classes; of the number of channels: all."""
+    """The set of counters of a channel's base plane, behind those of the classes; of C channels there are base_set(C)."""
     return GROUPS - 1 + channel - 3  # positions have planes of their own
 
 
@@ -172,17 +172,14 @@ def shared_planes(model: Model, base: Planes) -> Planes:
     return planes
 
 
-PLANE_BYTES = 8 + 8 + 4  # of a slot in a temporal plane: residual, integer, its copy where frames are rebuilt
-
-
-def _base_bytes(model: Model) -> int:
-    """Of base planes, classes, places."""
-    return model.slots * 8 * (model.channels + GROUPS + 3)
+INTEGER_BYTES = (
+    4  # as the format counts (SEGMENT.md 6); here residuals, integers and their copies take five times that
+)
 
 
 def read_base(model: Model, sections: dict[str, bytes], budget: Budget) -> Planes:
     """What a segment gives those that share its base."""
-    budget.reserve(_base_bytes(model), "base planes of a segment")
+    budget.reserve(model.slots * model.channels * INTEGER_BYTES, "base planes of a segment")
     planes = empty_planes(model)
     if model.slots:
         _read_own(model, sections, planes)
@@ -197,9 +194,9 @@ def read_planes(
     base: Planes | None = None,
 ) -> Planes:
     """Every integer of a segment, bit for bit as its writer had them; `base`: of the segment whose base it shares."""
-    n = model.slots
+    n, c = model.slots, model.channels
     n_planes = sum(m != 0 for row in model.mode for m in row)
-    budget.reserve(_base_bytes(model) + n * n_planes * PLANE_BYTES, "planes of a segment")
+    budget.reserve(n * (c + n_planes) * INTEGER_BYTES, "planes of a segment")
     if base is not None:
         planes = shared_planes(model, base)
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gscodec.base.errors import BadInput, Misuse
+from gscodec.base.errors import UNREADABLE, BadInput, Misuse
 from gscodec.splats.model import Splats
 from gscodec.train.captures.model import Capture
 from gscodec.train.colour import CameraColours
@@ -21,7 +21,7 @@ from gscodec.train.lead import Lead, Past, lead_over, lead_share, led
 from gscodec.train.lives import Held, Lives, held_slots, settle_lives
 from gscodec.train.plan import Plan, make_plan
 from gscodec.train.settings import TrainSettings
-from gscodec.train.store import PART, UNREADABLE, clear_parts, load_arrays, not_ours, save_arrays
+from gscodec.train.store import PART, clear_parts, load_arrays, not_ours, save_arrays
 
 __all__ = [
     "COLOURS",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 PREVIEW, COLOURS = "preview.png", "colours.npz"  # in the work folder
-WORK_VERSION = 2  # of what training makes of the same capture and settings; a run goes on only with its own
+WORK_VERSION = 3  # of what training makes of the same capture and settings; a run goes on only with its own
 LIVES = ("born", "beside")
 FAILED = "failed."  # and a view's number
 PAST = "past."  # and an attribute's name, or "rows"
@@ -82,6 +82,8 @@ class Checkpoint:
             if f"{PAST}rows" in arrays:
                 before = Gaussians(*(torch.from_numpy(arrays[f"{PAST}{n}"]).to(device) for n in NAMES))
                 past = Past(torch.from_numpy(arrays[f"{PAST}rows"]), before)
+                if {len(t) for t in before.tensors().values()} != {len(past.rows)}:
+                    raise ValueError("arrays of different lengths")
         except UNREADABLE as error:
             raise not_ours(path, "a checkpoint") from error
         gaussians = Gaussians(*(tensors[name] for name in NAMES))
@@ -152,7 +154,13 @@ class TrainedSequence:
         if start + length not in self.frames:
             return None
         last, first = (Checkpoint.load(frame_path(self.folder, start + at)) for at in (length - 1, length))
-        return None if first.past is None else lead_over(last.gaussians, last.lives, start, first.past)
+        if first.past is None:
+            return None
+        if len(first.past.rows) and int(first.past.rows.max()) >= len(last.gaussians.means):
+            raise not_ours(
+                frame_path(self.folder, start + length), "a checkpoint that follows the GOP before"
+            )
+        return lead_over(last.gaussians, last.lives, start, first.past)
 
     def _led(self, start: int, length: int, lead: Lead | None, at: int) -> tuple[Gaussians, Lives]:
         """Frame `at` of a GOP."""
@@ -200,8 +208,9 @@ def load_colours(folder: Path, capture: Capture, settings: TrainSettings) -> Cam
 
 def claim(folder: Path, capture: Capture, settings: TrainSettings, plan: Plan) -> None:
     """Make the work folder, or see that it is of the same run. Raises Misuse where it is of another."""
-    cameras = [(v.name, v.held_out, c.to_dict()) for v in capture.views for c in v.cameras[:1]]
-    digest = hashlib.sha256(json.dumps(cameras).encode()).hexdigest()[:16]
+    cameras = [(v.name, v.held_out, [c.to_dict() for c in v.cameras]) for v in capture.views]
+    shown = [[v.has(frame) for frame in plan.frames] for v in capture.views]
+    digest = hashlib.sha256(json.dumps([cameras, shown, capture.masked]).encode()).hexdigest()[:16]
     chosen = {name: value for name, value in asdict(settings).items() if name not in SHOWN_ONLY}
     run = {
         "version": WORK_VERSION,

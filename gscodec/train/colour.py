@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
+from gscodec.base.errors import UNREADABLE
 from gscodec.train.captures.model import Capture
-from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
+from gscodec.train.store import load_arrays, not_ours, save_arrays
 
 __all__ = ["RATE", "CameraColours"]
 

@@ -24,7 +24,8 @@ FACTORS = {
     "logits": 0.3,
 }  # of the key frame's rates
 STILL = 1e-3  # weight of the hold-still penalty; at 2e-2 every following frame loses 0.4 dB
-SHOWN = 1.0  # pictures from its middle that a Gaussian's is, at most, to show in it with its rim
+SHOWN = 1.0  # pictures from its middle: what stands half a picture beyond its edge may come in
+RIM = 3.0  # standard deviations that a Gaussian reaches
 HOLD_PIXELS = 0.15  # a change of place, or of a tip by turning, that nobody sees
 HOLD_COLOUR = 1 / 255
 SNAP = 0.1  # of a step: a change that the encoder would not send; at 0.6 what is lost adds up over frames
@@ -40,16 +41,22 @@ def pixels_per_unit(gaussians: Gaussians, capture: Capture, frame: int) -> torch
     0 where none shows it: what lies beside a camera has hardly any depth, and the step would count for thousands.
     """
     means = gaussians.means.detach().cpu().numpy().astype(np.float64)
+    size = torch.exp(gaussians.log_scales.detach().cpu()).amax(1).numpy()
     most = np.zeros(len(means))
     for view in capture.train_views:
         camera = capture.views[view].camera(frame)
+        if not capture.views[view].has(frame):
+            continue
         x, y, depth = (means @ camera.R.T + camera.t).T
         ahead = np.maximum(depth, 1e-2)
         aside = np.maximum(
             np.abs(camera.fx * x / ahead + camera.cx - camera.width / 2) / camera.width,
             np.abs(camera.fy * y / ahead + camera.cy - camera.height / 2) / camera.height,
         )
-        most = np.maximum(most, np.where((depth > 0) & (aside < SHOWN), camera.fx / ahead, 0))
+        rim = (
+            RIM * size * camera.fx / (ahead * camera.width)
+        )  # of a large one shows where its middle does not
+        most = np.maximum(most, np.where((depth > size) & (aside < SHOWN + rim), camera.fx / ahead, 0))
     return torch.as_tensor(most, dtype=torch.float32, device=gaussians.means.device)
 
 

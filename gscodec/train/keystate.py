@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gscodec.train.store import UNREADABLE, load_arrays, not_ours, save_arrays
+from gscodec.base.errors import UNREADABLE
+from gscodec.train.store import load_arrays, not_ours, save_arrays
 
 __all__ = ["KeyState", "Leaves", "load", "save"]
 

@@ -11,7 +11,7 @@ import torch
 
 from gscodec.base.errors import UNREADABLE, BadInput
 
-__all__ = ["PART", "UNREADABLE", "clear_parts", "load_arrays", "not_ours", "save_arrays"]
+__all__ = ["PART", "clear_parts", "load_arrays", "not_ours", "save_arrays"]
 
 PART = ".part"  # ends the name of what is half written
 

@@ -99,11 +99,15 @@ def test_a_frame_without_gaussians_is_written(degree: int, tmp_path: Path) -> No
     assert b"element vertex 0\n" in (tmp_path / "none.ply").read_bytes()
 
 
-def test_memory_is_counted_as_it_is_taken() -> None:
-    model = Model(5, 1 << 22, 0)
-    model.mode = [[MODE_CODED] * 4] * model.channels
+def test_memory_is_counted_as_the_format_says() -> None:
+    """SEGMENT.md 6: N * (C + planes) * 4 bytes of 2 GiB, the same for every reader."""
+    fits, too_much = ((1 << 31) // 4 // (1 << 20) - 13 - more for more in (0, -1))
+    for planes, refused in ((fits, False), (too_much, True)):
+        model = Model(256, 1 << 20, 0)
+        model.mode = [[MODE_CODED] * planes, *([[]] * 12)]
+        with pytest.raises(
+            LimitExceeded if refused else KeyError
+        ):  # what fits is read: there are no sections
+            read_planes(model, {}, False, Budget())
     with pytest.raises(LimitExceeded, match="budget"):
-        read_planes(model, {}, False, Budget())
-    small = Model(1, 1000, 0)
-    with pytest.raises(LimitExceeded, match="budget"):
-        read_base(small, {}, Budget(1000 * 8 * small.channels))
+        read_base(Model(1, 1000, 0), {}, Budget(1000 * 13 * 4 - 1))

@@ -17,7 +17,7 @@ BITS_PER_ENTRY = 8.0  # of an explicit basis, as measured on the coded SIDE sect
 END_WEIGHT = 1.25
 KEEP = 0.55  # a coefficient that is nowhere above this share of its step is not sent
 SAMPLE = 20000  # of the series, by which the shape of a basis is chosen
-CACHED = 1024  # series at a time where all are looked at: what fits the processor's cache
+AT_A_TIME = 1024  # series at a time where all are looked at: what fits the processor's cache
 
 
 def _cost(coefs: np.ndarray) -> float:
@@ -78,8 +78,8 @@ def choose_basis(
     if not shared:
         onto -= onto.mean(axis=1, keepdims=True)  # of the series without their means
     above = sum(
-        _above(series[at : at + CACHED] @ onto.T, steps[at : at + CACHED], KEEP)
-        for at in range(0, rows, CACHED)
+        _above(series[at : at + AT_A_TIME] @ onto.T, steps[at : at + AT_A_TIME], KEEP)
+        for at in range(0, rows, AT_A_TIME)
     )
     k_cos, k_klt = _useful(above[: len(cos)], rows), _useful(above[len(cos) :], rows)
     integers = np.round(klt[:k_klt] / root * BASIS_SCALE).astype(np.int64)

@@ -21,7 +21,7 @@ def _swing_twist_of(q0, q1, q2, q3, axis):
     if q0 < 0:
         q0, q1, q2, q3 = -q0, -q1, -q2, -q3
     along = q1 if axis == 0 else (q2 if axis == 1 else q3)
-    half = np.arctan2(along, q0)
+    half = np.arctan2(along, q0 + 0.0)  # -0.0 is no half turn
     c, s = np.cos(half), np.sin(half)
     if axis == 0:
         q0, q1, q2, q3 = q0 * c + q1 * s, 0.0, q2 * c - q3 * s, q3 * c + q2 * s

@@ -67,6 +67,9 @@ class _Element:
     lists: bool = False
 
 
+LONGEST_NUMBER = 64  # letters; a double takes 24
+
+
 def read_ply(path: str | Path) -> Splats:
     """One frame. Raises BadInput, Truncated, Unsupported or LimitExceeded, naming file and field."""
     file = str(path)
@@ -266,6 +269,8 @@ def _read_text(stream: BinaryIO, header: PlyHeader, file: str) -> Columns:
     width = len(header.properties)
     words = stream.read().split(maxsplit=header.skip + header.count * width)
     words = words[header.skip : header.skip + header.count * width]
+    if any(len(word) > LONGEST_NUMBER for word in words):  # an array of them is as wide as the longest
+        raise BadInput(f"a number of more than {LONGEST_NUMBER} letters", file=file, field="vertex")
     if len(words) < header.count * width:
         row, column = divmod(len(words), width)
         raise Truncated("ends too early", file=file, field=header.properties[column][0], row=row)
