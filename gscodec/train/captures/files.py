@@ -126,7 +126,7 @@ def aligned(pictures: Mapping[str, Sequence[Path]], warnings: list[str]) -> dict
     One moment is what pictures of one name show, or of one number (the last in a name): by what more pictures are
     shared from camera to camera, then by what makes fewer moments. Moments that fewer than half of the cameras show are
     left out, said in a warning; so is that pictures had to be paired in order, where too few cameras share theirs.
-    Raises BadInput where a camera has two pictures of one name, or alone shares none.
+    Raises BadInput where a camera has two pictures of one name, or none that others share.
     """
     for camera, files in pictures.items():
         twice = [stem for stem, n in Counter(file.stem for file in files).items() if n > 1]
