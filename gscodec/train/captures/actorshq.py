@@ -39,13 +39,17 @@ def read(folder: Path) -> Rig:
     warnings: list[str] = []
     cameras: dict[str, tuple[Lens, Pose]] = {}
     pictures: dict[str, list[Path]] = {}
-    for cells in filter(None, rows[1:]):
-        row = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+    for cells in ([cell.strip() for cell in row] for row in rows[1:]):
+        if not any(cells):
+            continue
+        row = dict(zip(header, cells, strict=False))
         name = row.get("name")
         if not name:
             raise BadInput(
                 "a camera's name is expected", file=str(path), field=f"name of row {len(cameras) + 1}"
             )
+        if name in cameras:
+            raise BadInput("two cameras of one name", file=str(path), field=name)
         cameras[name] = _camera(name, row, path)
         pictures[name] = images_in(child(folder / "rgbs", name, path, "name"))
     warnings += [f"{name}: no pictures, left out" for name, files in pictures.items() if not files]

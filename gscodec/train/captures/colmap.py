@@ -18,7 +18,7 @@ from gscodec.base.errors import BadInput, Truncated, Unsupported
 from gscodec.splats.sequence import natural_key
 from gscodec.train.captures.files import aligned, child, images_in, read_text, videos_in
 from gscodec.train.captures.geometry import Pose, from_quaternion
-from gscodec.train.captures.lens import Lens
+from gscodec.train.captures.lens import MAX_SIDE, Lens
 from gscodec.train.captures.model import SeedPoints
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.sources import ImageFiles, Source
@@ -128,7 +128,7 @@ def _frame_folders(folder: Path) -> list[Path]:
 
 
 def _lens(name: str, width: int, height: int, params: list[float], path: Path) -> Lens:
-    if not 1 <= width <= 1 << 16 or not 1 <= height <= 1 << 16 or not np.isfinite(params).all():
+    if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE or not np.isfinite(params).all():
         raise BadInput("not a camera", file=str(path), field=name)
     if name in ONE_FOCAL:
         params = [params[0], *params]

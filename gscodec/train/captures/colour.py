@@ -47,16 +47,11 @@ class Colours:
 
 
 def to_rgb(frame: Any, file: str, *, still: bool) -> tuple[U8, U8 | None]:
-    """RGB (H, W, 3) and alpha (H, W) of a decoded frame; None where it has none, or hides nothing.
+    """RGB (H, W, 3) and alpha (H, W) of a decoded frame; None where it has none.
 
     `still`: a picture file, JPEG's siting and range. Raises Unsupported, naming the file, for pixel layouts, matrices
     and HDR transfers that are not read.
     """
-    rgb, alpha = _channels(frame, file, still)
-    return rgb, None if alpha is None or (alpha == 255).all() else alpha
-
-
-def _channels(frame: Any, file: str, still: bool) -> tuple[U8, U8 | None]:
     name = frame.format.name
     if name == "pal8":
         return _from_palette(frame)

@@ -100,7 +100,11 @@ def _masks(
     folder: Path, name: str, files: list[Path | None] | None, warnings: list[str]
 ) -> list[Path | None] | None:
     masks = {mask.stem: mask for mask in images_in(folder / "masks" / name)}
-    placed = [masks.get(file.stem) if file is not None else None for file in files or ()]
+    if files is None:
+        if masks:
+            warnings.append(f"{name}: masks of videos are not read")
+        return None
+    placed = [masks.get(file.stem) if file is not None else None for file in files]
     if masks and not any(placed):
         warnings.append(f"{name}: masks are not used, none carries a picture's name")
     return placed if any(placed) else None

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 F64 = npt.NDArray[np.float64]
+Tables = Mapping[str, Mapping[str, Path]]  # camera -> what names a moment -> its picture
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
@@ -122,29 +123,62 @@ def _of_kind(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 def aligned(pictures: Mapping[str, Sequence[Path]], warnings: list[str]) -> dict[str, list[Path | None]]:
     """Each camera's pictures, one a moment, None where it has none.
 
-    One moment is what pictures of one name show, else of one number (the last in a name). Moments that fewer than half
-    of the cameras show are left out, said in a warning; so is that pictures had to be paired in order, where neither
-    fits most of them. Raises BadInput where a camera has two pictures of one name.
+    One moment is what pictures of one name show, or of one number (the last in a name): by what more pictures are
+    shared from camera to camera, then by what makes fewer moments. Moments that fewer than half of the cameras show are
+    left out, said in a warning; so is that pictures had to be paired in order, where too few cameras share theirs.
+    Raises BadInput where a camera has two pictures of one name, or none that others share.
     """
     for camera, files in pictures.items():
         twice = [stem for stem, n in Counter(file.stem for file in files).items() if n > 1]
         if twice:
             raise BadInput(f"two pictures of one name: {twice[0]}", file=str(files[0].parent), field=camera)
-    for key_of in (_stem, _last_number):
-        tables = {camera: {key_of(file): file for file in files} for camera, files in pictures.items()}
-        seen = Counter(key for table in tables.values() for key in table)
-        total = sum(map(len, pictures.values()))
-        shared = sum(n for n in seen.values() if n >= max(2, len(pictures) / 2))
-        if sum(map(len, tables.values())) < total or (len(pictures) > 1 and shared < total / 2):
-            continue
-        moments = sorted((key for key, n in seen.items() if n >= len(pictures) / 2), key=_natural)
-        if len(moments) < len(seen):
-            warnings.append(
-                f"{len(seen) - len(moments)} moments that fewer than half of the cameras show are left out"
-            )
-        return {camera: [table.get(key) for key in moments] for camera, table in tables.items()}
-    warnings.append("pictures share neither names nor numbers from camera to camera: paired in order")
-    return {camera: list(files) for camera, files in pictures.items()}
+    by_stem, by_number = (
+        {camera: {key_of(file): file for file in files} for camera, files in pictures.items()}
+        for key_of in (_stem, _last_number)
+    )
+    tables = by_stem
+    if all(len(by_number[camera]) == len(by_stem[camera]) for camera in pictures):  # no number is there twice
+        tables = max(by_stem, by_number, key=_likeness)
+    shared = _shared(tables)
+    shortest = min(map(len, pictures.values()), default=0)  # no camera can share more with it
+    if sum(n >= shortest / 2 for n in shared.values()) < len(shared) / 2:
+        warnings.append(
+            "too few pictures share a name or a number from camera to camera: all are paired in order"
+        )
+        return {camera: list(files) for camera, files in pictures.items()}
+    for camera, n in shared.items():
+        if not n:
+            file = pictures[camera][0]
+            raise BadInput(
+                f"no picture shares its name or number with other cameras, as {file.name}",
+                file=str(file.parent), field=camera,
+            )  # fmt: skip
+    moments = _moments(tables)
+    left_out = len(set().union(*tables.values())) - len(moments)
+    if left_out:
+        warnings.append(f"{left_out} moments that fewer than half of the cameras show are left out")
+    return {camera: [table.get(key) for key in moments] for camera, table in tables.items()}
+
+
+def _likeness(tables: Tables) -> tuple[int, int]:
+    return sum(_shared(tables).values()), -len(_moments(tables))
+
+
+def _shared(tables: Tables) -> dict[str, int]:
+    """How many pictures of each camera show a moment that others show, at least half of all."""
+    seen = _seen(tables)
+    enough = min(len(tables), max(2, len(tables) / 2))
+    return {camera: sum(seen[key] >= enough for key in table) for camera, table in tables.items()}
+
+
+def _moments(tables: Tables) -> list[str]:
+    """Those that at least half of the cameras show, in natural order."""
+    return sorted((key for key, n in _seen(tables).items() if n >= len(tables) / 2), key=_natural)
+
+
+def _seen(tables: Tables) -> Counter[str]:
+    """By how many cameras."""
+    return Counter(key for table in tables.values() for key in table)
 
 
 def _stem(file: Path) -> str:

@@ -16,14 +16,22 @@ __all__ = [
     "from_opencv_vector",
     "from_opengl",
     "from_quaternion",
+    "is_rotation",
     "normalise",
 ]
 
 F64 = npt.NDArray[np.float64]
 Pose = tuple[F64, F64]  # R (3, 3), t (3,), world to camera, OpenCV axes
 
+ROTATION_ERROR = 1e-2  # of R R' from one: calibrations are written with three digits, too
 MIN_CONVERGENCE = 3e-3  # mean squared sine between axes and their common direction: some 3 degrees
 SNAP_COSINE = 0.94  # 20 degrees: an up this near a world axis is that axis
+
+
+def is_rotation(matrix: F64) -> bool:
+    """Whether a matrix (3, 3) turns and nothing else, as exactly as calibrations are written."""
+    turned = np.abs(matrix @ matrix.T - np.eye(3)).max() <= ROTATION_ERROR  # False for what is not finite
+    return bool(turned and np.linalg.det(matrix) > 0)
 
 
 def from_opengl(c2w: F64) -> Pose:

@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from gscodec.base.jit import njit
 
-__all__ = ["Lens", "scale_down", "straighten", "straightening_map"]
+__all__ = ["MAX_SIDE", "Lens", "scale_down", "straighten", "straightening_map"]
 
 U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
+MAX_SIDE = 1 << 16  # pixels
 FOLD_SAMPLES = 4096  # of the radius, in the search for where a polynomial turns back
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from gscodec.base.errors import BadInput
 from gscodec.train.captures.files import read_array, videos_in
+from gscodec.train.captures.geometry import is_rotation
 from gscodec.train.captures.lens import Lens
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.video import Decoders, Video
@@ -46,7 +47,7 @@ def _view(row: np.ndarray, file: Path, decoders: Decoders, path: Path) -> RigVie
     down, right, back, centre = pose[:, 0], pose[:, 1], pose[:, 2], pose[:, 3]
     rotation = np.stack([right, down, -back])
     height, width, focal = pose[:, 4]
-    if min(height, width, focal) <= 0 or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+    if min(height, width, focal) <= 0 or not is_rotation(rotation):
         raise BadInput("not a pose with size and focal length", file=str(path), field=file.name)
     video = Video(file, decoders)
     shown = video.size

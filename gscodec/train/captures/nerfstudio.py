@@ -17,8 +17,8 @@ import numpy as np
 from gscodec.base.errors import BadInput, Unsupported
 from gscodec.splats.sequence import natural_key
 from gscodec.train.captures.files import VIDEOS, child, matrix, number, read_json, read_points
-from gscodec.train.captures.geometry import Pose, from_opengl
-from gscodec.train.captures.lens import Lens
+from gscodec.train.captures.geometry import Pose, from_opengl, is_rotation
+from gscodec.train.captures.lens import MAX_SIDE, Lens
 from gscodec.train.captures.model import SeedPoints
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.sources import ImageFiles, read_image
@@ -85,8 +85,8 @@ def lens_of(entry: Entry, file: Path, size: tuple[int, int] | None = None) -> Le
         return number(entry.get(key), file, field + key)
 
     width, height = (int(get("w")), int(get("h"))) if size is None else size
-    if not 1 <= width <= 1 << 15 or not 1 <= height <= 1 << 15:
-        raise BadInput("a size of 1 to 32768 is expected", file=str(file), field=field + "w")
+    if not 1 <= width <= MAX_SIDE or not 1 <= height <= MAX_SIDE:
+        raise BadInput(f"a size of 1 to {MAX_SIDE} is expected", file=str(file), field=field + "w")
     if "fl_x" in entry:
         fx = get("fl_x")
         fy = get("fl_y", fx)
@@ -117,7 +117,7 @@ def lens_of(entry: Entry, file: Path, size: tuple[int, int] | None = None) -> Le
 def pose_of(entry: Entry, file: Path) -> Pose:
     field = f"frames[{entry['#']}].transform_matrix"
     c2w = matrix(entry.get("transform_matrix"), [(4, 4), (3, 4)], file, field)
-    if not np.allclose(c2w[:3, :3] @ c2w[:3, :3].T, np.eye(3), atol=1e-3) or np.linalg.det(c2w[:3, :3]) < 0:
+    if not is_rotation(c2w[:3, :3]):
         raise BadInput("its left part is not a rotation", file=str(file), field=field)
     return from_opengl(c2w)
 
@@ -197,7 +197,7 @@ def _video_view(
         raise Unsupported(
             "videos that start at different times are not read; cut them", file=str(path), field="start_time"
         )
-    if "mask_path" in entry:
+    if entry.get("mask_path") is not None:
         warnings.append(f"{name}: mask_path of a video is not read")
     return RigView(name, (lens_of(entry, path),), (pose_of(entry, path),), video, held_out=_held_out(entry))
 
@@ -227,7 +227,7 @@ def _image_view(
     still = all(np.array_equal(r, poses[0][0]) and np.array_equal(t, poses[0][1]) for r, t in poses)
     masks = [
         None
-        if entry is None or "mask_path" not in entry
+        if entry is None or entry.get("mask_path") is None
         else child(folder, str(entry["mask_path"]), path, "mask_path")
         for entry in entries
     ]

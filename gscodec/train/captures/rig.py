@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from gscodec.base.errors import BadInput, Misuse
 from gscodec.render.cameras import Camera
-from gscodec.train.captures.geometry import Pose, estimate_up, normalise
-from gscodec.train.captures.lens import Lens, scale_down, straighten, straightening_map
+from gscodec.train.captures.geometry import Pose, estimate_up, is_rotation, normalise
+from gscodec.train.captures.lens import MAX_SIDE, Lens, scale_down, straighten, straightening_map
 from gscodec.train.captures.model import Capture, Picture, SeedPoints, View, places_of
 from gscodec.train.captures.sources import Source, read_mask
 from gscodec.train.captures.video import Video
@@ -24,9 +24,7 @@ U8 = npt.NDArray[np.uint8]
 HoldOut = int | Sequence[str] | None
 
 DEFAULT_FPS = 30.0
-LOOKED_AT = 8  # views whose first picture or mask says what the others are like
-MAX_SIDE = 1 << 16  # pixels
-ROTATION_ERROR = 1e-2  # of R R' from one: calibrations are written with three digits, too
+LOOKED_AT = 8  # views whose pictures or masks say what the others are like
 MAX_MAPS = 16  # straightening maps kept: 16 MB each at full HD
 FOREGROUND_SHARE = 0.5  # masks that keep less than this of the picture mean the foreground
 
@@ -51,7 +49,7 @@ class Rig:
     fps: float | None = None
     points: SeedPoints | None = None
     up: tuple[float, float, float] | None = None  # None: estimated from the cameras
-    has_alpha: bool | None = None  # None: looked up in the first pictures
+    has_alpha: bool | None = None  # None: looked up in some pictures
     masks: Literal["foreground", "valid", "ask"] = "foreground"  # what mask files mean; "ask": by their share
     warnings: list[str] = field(default_factory=list)
 
@@ -59,8 +57,8 @@ class Rig:
 def assemble(rig: Rig, path: Path, downscale: float, hold_out: HoldOut) -> Capture:
     """The Capture of a Rig: held-out views, equal lengths, pinhole cameras of the final size, normalised.
 
-    Raises BadInput where a view has no picture at all or of another size than its camera; Misuse for `downscale` < 1 and views to hold
-    out that don't exist.
+    Raises BadInput where a view has no picture at all and where a moment has none to train on; Misuse for
+    `downscale` < 1, views to hold out that don't exist, and all of them.
     """
     if not downscale >= 1:
         raise Misuse("downscale must be 1 or more", field="downscale", value=downscale)
@@ -74,6 +72,7 @@ def assemble(rig: Rig, path: Path, downscale: float, hold_out: HoldOut) -> Captu
     meaning = _meaning_of_masks(rig, views, frames, warnings)
     if meaning == "foreground" and not alpha:
         views, frames = _with_masks(views, frames, warnings)
+    _check_training(views, frames, n_frames, path)
     masked = alpha or meaning == "foreground"
     raw = [
         _view(view, present, n_frames, downscale, path) for view, present in zip(views, frames, strict=True)
@@ -116,7 +115,7 @@ class _Reader:
         if rgb.shape[:2] != (lens.height, lens.width):
             raise BadInput(
                 f"a picture of {rgb.shape[1]} x {rgb.shape[0]}, but its camera has {lens.width} x {lens.height}",
-                file=str(getattr(view.source, "path", view.name)), field=f"{view.name}, frame {frame}",
+                file=view.source.file(frame), field=f"{view.name}, frame {frame}",
             )  # fmt: skip
         valid = None
         path = view.masks[frame] if view.masks is not None else None
@@ -128,8 +127,13 @@ class _Reader:
                 valid = extra >= 128
             else:
                 mask = extra
-        if self._masked and mask is None:  # all that it shows is there
-            mask = np.full(rgb.shape[:2], 255, np.uint8)
+        if self._masked and mask is None:
+            raise BadInput(
+                "a picture without alpha, but others have it",
+                file=view.source.file(frame), field=f"{view.name}, frame {frame}",
+            )  # fmt: skip
+        if not self._masked and mask is not None and (mask == 255).all():
+            mask = None
         if not lens.straight:
             places = self._map(lens)
             given = valid
@@ -158,11 +162,15 @@ def _hold_out(views: list[RigView], hold_out: HoldOut) -> list[RigView]:
     if isinstance(hold_out, int):
         if hold_out < 2:
             raise Misuse("every n-th view is held out: n is 2 or more", field="hold_out", value=hold_out)
-        return [replace(view, held_out=i % hold_out == 0) for i, view in enumerate(views)]
-    unknown = set(hold_out) - {view.name for view in views}
-    if unknown:
-        raise Misuse(f"no such view: {', '.join(sorted(unknown))}", field="hold_out")
-    return [replace(view, held_out=view.name in hold_out) for view in views]
+        chosen = [i % hold_out == 0 for i in range(len(views))]
+    else:
+        unknown = set(hold_out) - {view.name for view in views}
+        if unknown:
+            raise Misuse(f"no such view: {', '.join(sorted(unknown))}", field="hold_out")
+        chosen = [view.name in hold_out for view in views]
+    if all(chosen):
+        raise Misuse("nothing is left to train on", field="hold_out", value=hold_out)
+    return [replace(view, held_out=out) for view, out in zip(views, chosen, strict=True)]
 
 
 def _length(views: list[RigView], warnings: list[str], path: Path) -> int:
@@ -205,10 +213,34 @@ def _frames(views: list[RigView], n_frames: int, warnings: list[str], path: Path
     return frames
 
 
+def _check_training(views: list[RigView], frames: list[frozenset[int]], n_frames: int, path: Path) -> None:
+    """Raises BadInput where nothing is left to train on, of the whole capture or of a frame."""
+    seen = [present for view, present in zip(views, frames, strict=True) if not view.held_out]
+    if not seen:
+        raise BadInput("nothing is left to train on: every view left is held out", file=str(path))
+    missing = set(range(n_frames)).difference(*seen)
+    if missing:
+        raise BadInput(
+            "no training view shows this frame (where others have masks, pictures without one don't count)",
+            file=str(path), frame=min(missing),
+        )  # fmt: skip
+
+
 def _have_alpha(views: list[RigView], frames: list[frozenset[int]]) -> bool:
-    """Whether alpha hides anything in the first pictures of a few views: one alone may show nothing but foreground."""
+    """Whether alpha hides anything in a few pictures of a few views: one alone may show nothing but foreground."""
     few = np.linspace(0, len(views) - 1, min(LOOKED_AT, len(views))).astype(int)
-    return any(views[i].source.read(min(frames[i]))[1] is not None for i in few)
+    return any(_hides(views[i].source, sorted(frames[i])) for i in few)
+
+
+def _hides(source: Source, present: list[int]) -> bool:
+    """Whether alpha hides anything in the first, a middle or the last picture."""
+    for frame in dict.fromkeys((present[0], present[len(present) // 2], present[-1])):
+        alpha = source.read(frame)[1]
+        if alpha is None and isinstance(source, Video):  # nor has the rest, and to look there takes long
+            return False
+        if alpha is not None and (alpha < 255).any():
+            return True
+    return False
 
 
 def _with_masks(
@@ -255,8 +287,7 @@ def _camera(lens: Lens, pose: Pose, downscale: float, path: Path, name: str) -> 
         raise BadInput("a focal length above 0 is expected", file=str(path), field=f"{name}, focal length")
     if not np.isfinite((lens.cx, lens.cy, *lens.params, *t)).all():
         raise BadInput("finite numbers are expected", file=str(path), field=f"{name}, lens or place")
-    turned = np.abs(rotation @ rotation.T - np.eye(3)).max() <= ROTATION_ERROR  # False for what is not finite
-    if not turned or np.linalg.det(rotation) < 0:
+    if not is_rotation(rotation):
         raise BadInput("not a rotation", file=str(path), field=f"{name}, rotation")
     width, height = max(1, round(lens.width / downscale)), max(1, round(lens.height / downscale))
     sx, sy = width / lens.width, height / lens.height

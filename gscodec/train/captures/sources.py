@@ -21,11 +21,14 @@ CODECS = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "mjpeg"), (b"RIFF", "
 
 
 class Source(Protocol):
-    """Pictures of one view. `read` returns RGB (H, W, 3) and alpha (H, W) or None; raises BadInput and its kin."""
+    """Pictures of one view, and the files that hold them. `read` returns RGB (H, W, 3) and alpha (H, W), or None where
+    there is no alpha; raises BadInput and its kin."""
 
     def __len__(self) -> int: ...
 
     def has(self, frame: int) -> bool: ...
+
+    def file(self, frame: int) -> str: ...
 
     def read(self, frame: int) -> tuple[U8, U8 | None]: ...
 
@@ -41,6 +44,9 @@ class ImageFiles:
 
     def has(self, frame: int) -> bool:
         return self._paths[frame] is not None
+
+    def file(self, frame: int) -> str:
+        return str(self._paths[frame])
 
     def read(self, frame: int) -> tuple[U8, U8 | None]:
         path = self._paths[frame]
@@ -70,9 +76,15 @@ def read_image(path: Path) -> tuple[U8, U8 | None]:
 
 
 def read_mask(path: Path) -> U8:
-    """(H, W) uint8 of a mask file: its alpha where it has one, else its lightest channel."""
+    """(H, W) uint8 of a mask file: its alpha where it has one, else its lightest channel.
+
+    Opaque alpha is the mask where all is foreground, unless the colours draw another one.
+    """
     rgb, alpha = read_image(path)
-    return alpha if alpha is not None else np.asarray(rgb.max(axis=2))
+    lightest = np.asarray(rgb.max(axis=2))
+    if alpha is None or ((alpha == 255).all() and np.ptp(lightest) > 0):
+        return lightest
+    return alpha
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -56,6 +56,9 @@ class Video:
     def has(self, frame: int) -> bool:
         return frame < self._n
 
+    def file(self, frame: int) -> str:
+        return str(self.path)
+
     def read(self, frame: int) -> tuple[U8, U8 | None]:
         """RGB (H, W, 3) and alpha or None, turned upright as the file's display matrix says."""
         decoded = self.decoded(frame)

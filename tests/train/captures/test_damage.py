@@ -148,6 +148,17 @@ def test_actorshq_short_rows_and_names_that_lead_out(tmp_path: Path) -> None:
         open_capture(tmp_path)
 
 
+def test_actorshq_empty_rows_and_repeated_names(tmp_path: Path) -> None:
+    actorshq(tmp_path)
+    path = tmp_path / "calibration.csv"
+    whole = path.read_text()
+    path.write_text(f"{whole}\n{',' * 12}\n")
+    assert len(open_capture(tmp_path).views) == 3
+    path.write_text(whole.replace("Cam001, ", "Cam000, "))
+    with pytest.raises(BadInput, match=r"two cameras of one name .*calibration\.csv, field=Cam000"):
+        open_capture(tmp_path)
+
+
 @pytest.mark.parametrize("count", [5, 8])
 def test_pose2sim_fisheye_has_four_coefficients(tmp_path: Path, count: int) -> None:
     video(tmp_path / "cam00.mp4")

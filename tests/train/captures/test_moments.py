@@ -73,6 +73,34 @@ def test_names_that_say_nothing_pair_in_order() -> None:
         aligned({"a": [Path("a/1.png"), Path("a/1.jpg")]}, warnings)
 
 
+def of_numbers(camera: str, form: str, numbers: range) -> list[Path]:
+    return [Path(camera) / f"{form.format(i)}.png" for i in numbers]
+
+
+def test_numbers_pair_where_one_camera_is_named_otherwise() -> None:
+    forms = {"a": "{:06d}", "b": "{:06d}", "c": "IMG_{:04d}"}
+    files = {camera: of_numbers(camera, form, range(10)) for camera, form in forms.items()}
+    warnings: list[str] = []
+    assert aligned(files, warnings) == files and not warnings
+    files["c"] = of_numbers("c", "IMG_{:04d}", range(5000, 5010))
+    with pytest.raises(BadInput, match=r"IMG_5000\.png \(file=c, field=c\)"):
+        aligned(files, warnings)
+
+
+def test_numbers_pair_where_names_split_the_cameras() -> None:
+    forms = {"a": "{:06d}", "b": "{:06d}", "c": "IMG_{:04d}", "d": "IMG_{:04d}"}
+    files = {camera: of_numbers(camera, form, range(10)) for camera, form in forms.items()}
+    warnings: list[str] = []
+    assert aligned(files, warnings) == files and not warnings
+
+
+def test_a_short_camera_pairs_by_name() -> None:
+    files = {"a": of_numbers("a", "{}", range(100)), "b": of_numbers("b", "{}", range(50, 80))}
+    warnings: list[str] = []
+    placed = aligned(files, warnings)
+    assert placed == {"a": files["a"], "b": [*[None] * 50, *files["b"], *[None] * 20]} and not warnings
+
+
 @pytest.mark.parametrize("layout", ["easymocap", "actorshq"])
 def test_a_picture_without_its_mask_is_left_out(tmp_path: Path, layout: str) -> None:
     if layout == "actorshq":

@@ -77,6 +77,14 @@ def test_nerfstudio_names_file_and_field(tmp_path: Path, change: dict[str, objec
     assert field in str(caught.value)
 
 
+def test_nerfstudio_rounded_rotations_and_masks_that_are_null(tmp_path: Path) -> None:
+    put(tmp_path / "0.png")
+    rounded = np.round(opengl(rig()[2]), 3).tolist()  # 1.4e-3 from a rotation
+    more = {"transform_matrix": rounded, "file_path": "0.png", "mask_path": None}
+    nerf(tmp_path, [entry(rig()[2]) | more])
+    assert open_capture(tmp_path).picture(0, 0).valid is None
+
+
 @pytest.mark.parametrize("change", [{"frame": "second"}, {"time": [1]}, {"time": None}])
 def test_nerfstudio_names_a_moment_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
     entries = [entry(rig()[0]) | {"file_path": f"{t}.png", "camera": "one", "time": str(t)} for t in range(2)]
