@@ -16,8 +16,8 @@ __all__ = ["Outcome", "correlation", "tables"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A row: its run, its stream at FIXED_QUALITY, the PSNR it is compared at (None: not yet), its stream there, and
-    beside V3's the stream of the run that is made for the codec at the same PSNR."""
+    """A row: its run, its stream at FIXED_QUALITY, the PSNR it is compared at (None: not yet), its stream there,
+    beside V3's the stream of the run that is made for the codec at the same PSNR, and its stream at a lower one."""
 
     row: Row
     run: Run
@@ -25,6 +25,7 @@ class Outcome:
     target: float | None = None
     equal: Stream | None = None
     ours: Stream | None = None
+    lower: Stream | None = None
 
 
 def tables(outcomes: Sequence[Outcome]) -> str:
@@ -68,29 +69,36 @@ def _worth(outcomes: Sequence[Outcome]) -> str:
         if o.row.part != "worth" or o.target is None or o.equal is None:
             continue
         ours = o.equal if o.ours is None else o.ours
-        other = o.equal if o.ours is not None else _plain(outcomes, o)
+        plain = _plain(outcomes, o)
+        other = o.equal if o.ours is not None else (plain.equal if plain else None)
         rows.append([
             o.row.capture, str(o.row.frames), o.row.name, str(o.run.slots), _db(o.run.psnr), f"{o.target:.2f}",
-            *_stream(o.equal), *_stream(o.ours), f"{ours.kb / other.kb:.2f}" if other else "",
+            *_stream(o.equal), *_stream(o.ours), _share(ours, other), *_stream(o.lower),
+            _share(o.lower, plain.lower if plain else None),
         ])  # fmt: skip
     if not rows:
         return ""
     head = (
         "capture", "frames", "training", "slots", "held out, dB (mean / lowest)", "compared at, dB", "KB/frame",
-        "decoded, dB", "made for the codec, KB/frame", "decoded, dB", "share of the bytes",
+        "decoded, dB", "made for the codec, KB/frame", "decoded, dB", "share of the bytes", "lower: KB/frame",
+        "decoded, dB", "share",
     )  # fmt: skip
     return (
         "Streams at the same held-out PSNR, decoded: half a decibel below the lower of the two trained ones, or where"
-        " the better of the two lowest qualities is. The share is of the training without what is made for the codec;"
-        " in V3's row, ours of V3's.\n\n" + markdown_table(head, rows)
+        " the better of the two lowest qualities is; and once more a whole decibel below. The share is of the training"
+        " without what is made for the codec; in V3's row, ours of V3's.\n\n" + markdown_table(head, rows)
     )
 
 
-def _plain(outcomes: Sequence[Outcome], of: Outcome) -> Stream | None:
-    """The stream of the same capture trained without the codec's losses; None for that one itself."""
+def _share(of: Stream | None, other: Stream | None) -> str:
+    return f"{of.kb / other.kb:.2f}" if of and other else ""
+
+
+def _plain(outcomes: Sequence[Outcome], of: Outcome) -> Outcome | None:
+    """The same capture trained without the codec's losses; None for that one itself."""
     alike = [o for o in outcomes if o.row.part == "worth" and o.row.capture == of.row.capture]
     plain = next((o for o in alike if not o.row.settings.codec and o.row.recipe != V3), None)
-    return plain.equal if plain is not None and plain is not of else None
+    return plain if plain is not of else None
 
 
 def _losses(outcomes: Sequence[Outcome]) -> str:
