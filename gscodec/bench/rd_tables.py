@@ -84,7 +84,7 @@ def _at_target(results: Results) -> str:
     head = ["", "quality", "KB a frame", "mean dB", "worst view and frame", "`close` less mean", "`low` less mean",
             "SSIM", "temporal dB", "seconds", "through H.264"]  # fmt: skip
     return _table(
-        "### The encode nearest to 40 dB\n\n`close` and `low` may be 3 dB under the mean of `test`. Seconds: of the "
+        "### The encode nearest to 40 dB\n\n`close` and `low` may be 3 dB under the mean of `test` (not asked of seq-trio, which has its own views alone). Seconds: of the "
         "encode, on one core beside another job.",
         head,
         rows,
