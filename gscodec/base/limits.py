@@ -9,9 +9,7 @@ __all__ = ["MAX_CHUNK_BYTES", "MAX_FRAMES_PER_GOP", "MAX_SLOTS", "Budget"]
 MAX_SLOTS = 1 << 22  # four million: what a desktop GPU draws in real time; keeps slot * channel in 32 bits
 MAX_FRAMES_PER_GOP = 256  # the temporal basis is a dense matrix; a second at 240 frames a second fits
 MAX_CHUNK_BYTES = 1 << 28  # 256 MiB: no segment of MAX_SLOTS at a sane quality is larger
-DEFAULT_BUDGET_BYTES = (
-    1 << 31
-)  # 2 GiB of integers a segment, by the format's count: MAX_SLOTS at SH3 for one frame fits
+DEFAULT_BUDGET_BYTES = 1 << 31  # 2 GiB of a segment's integers as the format counts: MAX_SLOTS at SH3 fits
 
 
 class Budget:

@@ -27,8 +27,8 @@ from gscodec.codec.writing import Writer, canonical_quats, refinement
 __all__ = ["quantise_coefficient_planes"]
 
 COEF_ROUNDING = 0.4  # a dead zone of 0.1 step
-CACHED = 32  # slots at a time where arrays are turned about: what fits the processor's cache
 SHARED_ROUNDING = 0.25  # of the mean on a shared base: the base's own error must not look like change
+CACHED = 32  # slots at a time where arrays are turned about: what fits the processor's cache
 
 
 @dataclass

@@ -336,7 +336,7 @@ def _encode_empty(job: GopJob) -> GopResult:
     model.base_unit = model.coef_unit = np.ones(channels, np.float32)
     model.mode = model.beta = [[] for _ in range(channels)]
     payload = join_segment({"model": model.write()})
-    return GopResult(payload, job.lam, PSNR_CAP, PSNR_CAP, {"model": len(payload)})
+    return GopResult(payload, None, PSNR_CAP, PSNR_CAP, {"model": len(payload)})
 
 
 def _sensitivities(job: GopJob, effort: Preset) -> dict[int, Sensitivity]:

@@ -39,10 +39,10 @@ from gscodec.codec.series import cosines, nearest_earlier, node_series
 __all__ = [
     "Planes",
     "base_coder",
+    "base_set",
     "coefficient_coder",
     "empty_planes",
     "predicted_classes",
-    "base_set",
     "read_base",
     "read_planes",
     "shared_planes",
@@ -53,6 +53,8 @@ SIDE_SETS = 5
 SIDE_BASIS, SIDE_LINEAR, SIDE_TRANSLATION, SIDE_COUNT, SIDE_PLACE = range(5)
 MOTION_SETS = (SIDE_COUNT, SIDE_LINEAR, SIDE_TRANSLATION)
 MAX_PLACE = 1 << 21  # of a node: keeps squared distances exact
+# As the format counts them (SEGMENT.md 6); here residuals, integers and their copies take five times that.
+INTEGER_BYTES = 4
 FEATURE_LIMIT = 1 << 19  # keeps the regression's sum below 2^53
 BASIS_SCALE = 512  # explicit bases travel as integers of 1/512
 
@@ -170,11 +172,6 @@ def shared_planes(model: Model, base: Planes) -> Planes:
     planes.classes[:, :known], planes.base[:, :known] = base.classes, base.base
     planes.neighbours, planes.inherited = base.neighbours, known
     return planes
-
-
-INTEGER_BYTES = (
-    4  # as the format counts (SEGMENT.md 6); here residuals, integers and their copies take five times that
-)
 
 
 def read_base(model: Model, sections: dict[str, bytes], budget: Budget) -> Planes:

@@ -98,9 +98,9 @@ class TrainedSequence:
     capture: Capture
     settings: TrainSettings
     frames: range  # of the capture
-    _gops: dict[int, tuple[Lead | None, Held | None]] = field(
-        default_factory=dict, init=False, compare=False
-    )  # by first frame
+    # Of the GOP last read, by its first frame: frames are mostly read in order.
+    _leads: dict[int, Lead | None] = field(default_factory=dict, init=False, compare=False)
+    _held: dict[int, Held] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def fps(self) -> float:
@@ -126,10 +126,14 @@ class TrainedSequence:
         """As they are told to the stream: the end of a GOP leads over to the next; slots that are born later in the
         GOP, or have died, hold still unseen."""
         start, length = self._gop(index)
-        lead, held = self._known(start, length)
         at = self.frames[index] - start
-        own, _ = self._led(start, length, lead, at)
-        return own if held is None else settle_lives(own, held, at)
+        own, _ = self._led(start, length, at)
+        if not self.settings.births:
+            return own
+        if start not in self._held:
+            self._held.clear()
+            self._held[start] = held_slots(partial(self._led, start, length), length, start)
+        return settle_lives(own, self._held[start], at)
 
     def _gop(self, index: int) -> tuple[int, int]:
         """The first frame and the length of the GOP."""
@@ -137,20 +141,17 @@ class TrainedSequence:
         start = plan.start_of(self.frames[index])
         return start, len(plan.gop(start))
 
-    def _known(self, start: int, length: int) -> tuple[Lead | None, Held | None]:
-        """Of one GOP, which is kept: frames are mostly read in order."""
-        if start not in self._gops:
-            self._gops.clear()
-            lead = self._lead(start, length)
-            read = partial(self._led, start, length, lead)
-            self._gops[start] = lead, held_slots(read, length, start) if self.settings.births else None
-        return self._gops[start]
-
     def _plan(self) -> Plan:
         return make_plan(self.fps, self.settings.gop, self.frames)
 
     def _lead(self, start: int, length: int) -> Lead | None:
         """Of the GOP of `length` frames that begins at `start`; None where the clip ends with it."""
+        if start not in self._leads:
+            self._leads.clear()
+            self._leads[start] = self._find_lead(start, length)
+        return self._leads[start]
+
+    def _find_lead(self, start: int, length: int) -> Lead | None:
         if start + length not in self.frames:
             return None
         last, first = (Checkpoint.load(frame_path(self.folder, start + at)) for at in (length - 1, length))
@@ -162,8 +163,9 @@ class TrainedSequence:
             )
         return lead_over(last.gaussians, last.lives, start, first.past)
 
-    def _led(self, start: int, length: int, lead: Lead | None, at: int) -> tuple[Gaussians, Lives]:
+    def _led(self, start: int, length: int, at: int) -> tuple[Gaussians, Lives]:
         """Frame `at` of a GOP."""
+        lead = self._lead(start, length)
         one = Checkpoint.load(frame_path(self.folder, start + at))
         return one.gaussians if lead is None else led(one.gaussians, lead, at, length), one.lives
 
@@ -185,7 +187,7 @@ class TrainedSequence:
     def _still(self, index: int) -> float:
         """Share of one frame; slots that are led over move."""
         start, length = self._gop(index)
-        lead, _ = self._known(start, length)
+        lead = self._lead(start, length)
         still = self.checkpoint(index).still
         if lead is not None and lead_share(self.frames[index] - start, length):
             still[lead.rows] = False

@@ -90,6 +90,9 @@ def test_a_first_gop_without_gaussians_does_not_settle_the_others_steps(tmp_path
     report, told = encoded([*none, *full], tmp_path / "a.gsv", gop=3)
     assert [len(one) for one in told] == [0, 0, 0, 200, 200, 200]
     alone, _ = encoded(full, tmp_path / "b.gsv", gop=3)
+    after, _ = encoded([*full, *none], tmp_path / "c.gsv", gop=3)
+    assert report.psnr == pytest.approx(alone.psnr, abs=1.0)  # type: ignore[attr-defined]
+    assert after.psnr == pytest.approx(alone.psnr, abs=1.0)  # type: ignore[attr-defined]
     assert report.worst == pytest.approx(alone.worst, abs=1.0)  # type: ignore[attr-defined]
 
 

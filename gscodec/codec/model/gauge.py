@@ -13,7 +13,7 @@ import numpy as np
 
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads, shares
-from gscodec.codec.model.rotation import from_matrix, multiply_one
+from gscodec.codec.model.rotation import conjugate_one, from_matrix, multiply_one
 
 __all__ = ["SPELLINGS", "SPELLING_ORDER", "align"]
 
@@ -73,8 +73,8 @@ def _turn_freely(prev, q, logs, tmp, rel):
         b, c = (a + 1) % 3, (a + 2) % 3
         if abs(logs[b] - logs[c]) >= FREE_TURN:
             continue
-        inv = np.array([prev[0], -prev[1], -prev[2], -prev[3]])
-        multiply_one(inv, q, rel)
+        conjugate_one(prev, tmp)
+        multiply_one(tmp, q, rel)
         # the twist of rel about body axis a (swing-twist): rel = swing * twist
         half = np.arctan2(rel[1 + a], rel[0])
         tmp[:] = 0.0
@@ -121,8 +121,8 @@ def _align(start, end, quats, logs, spellings, order, enabled, first_quats, firs
             if not known:
                 s = _first_spelling(old, order)
             elif enabled or t == 0:
-                inv = np.array([p[0], -p[1], -p[2], -p[3]])
-                multiply_one(inv, q, rel)
+                conjugate_one(p, tmp)
+                multiply_one(tmp, q, rel)
                 s = _nearest_spelling(rel, old, before, spellings, order)
             else:
                 s = chosen[0, i]

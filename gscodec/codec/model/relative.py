@@ -7,7 +7,7 @@ import numpy as np
 from gscodec.base.jit import njit
 from gscodec.base.threads import in_threads, shares
 from gscodec.codec.model.rebuild import swing_twist_turn
-from gscodec.codec.model.rotation import multiply_one
+from gscodec.codec.model.rotation import conjugate_one, multiply_one
 
 __all__ = ["centre_rotations", "relative_rotations", "rotation_vectors"]
 
@@ -92,17 +92,12 @@ def rotation_vectors(base: np.ndarray, quats: np.ndarray, axes: np.ndarray) -> n
 def _vectors(base, quats, axes, out):
     back, away = np.empty(4), np.empty(4)
     for i in range(quats.shape[1]):
-        _conjugate(base[i], back)
+        conjugate_one(base[i], back)
         for t in range(quats.shape[0]):
             multiply_one(back, quats[t, i], away)
             out[0, i, t], out[1, i, t], out[2, i, t] = _swing_twist_of(
                 away[0], away[1], away[2], away[3], axes[i]
             )
-
-
-@njit
-def _conjugate(q, out):
-    out[0], out[1], out[2], out[3] = q[0], -q[1], -q[2], -q[3]
 
 
 def centre_rotations(mean: np.ndarray, quats: np.ndarray, axes: np.ndarray, steps: np.ndarray) -> None:
@@ -121,7 +116,7 @@ def _centre(start, end, mean, quats, axes, steps):
         now[:] = mean[i]
         least = np.inf
         for _ in range(MEAN_ROUNDS):
-            _conjugate(now, back)
+            conjugate_one(now, back)
             s0, s1, s2 = 0.0, 0.0, 0.0
             for t in range(quats.shape[0]):
                 multiply_one(back, quats[t, i], away)

@@ -9,6 +9,7 @@ from gscodec.base.jit import njit
 
 __all__ = [
     "conjugate",
+    "conjugate_one",
     "from_matrix",
     "multiply",
     "multiply_one",
@@ -58,6 +59,12 @@ def multiply_one(a, b, out):
     out[1] = a[0] * b[1] + a[1] * b[0] + a[2] * b[3] - a[3] * b[2]
     out[2] = a[0] * b[2] - a[1] * b[3] + a[2] * b[0] + a[3] * b[1]
     out[3] = a[0] * b[3] + a[1] * b[2] - a[2] * b[1] + a[3] * b[0]
+
+
+@njit
+def conjugate_one(q, out):
+    """The conjugate of q (4,) into out (4,)."""
+    out[0], out[1], out[2], out[3] = q[0], -q[1], -q[2], -q[3]
 
 
 def _exp(r: F64) -> F64:

@@ -20,6 +20,7 @@ from gscodec.splats.model import F32, SH_COUNTS, Splats
 __all__ = ["PlyHeader", "read_columns", "read_header", "read_ply", "write_ply"]
 
 MAX_HEADER_BYTES = 1 << 16  # INRIA's SH3 header has 1.5 kB; more than 64 KiB is no header
+LONGEST_NUMBER = 64  # letters; a double takes 24
 MAX_LOGIT = 16.0  # written opacities stay finite: float32 tells 1 - sigmoid(16) from 1
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -65,9 +66,6 @@ class _Element:
     count: int
     properties: list[tuple[str, str]]
     lists: bool = False
-
-
-LONGEST_NUMBER = 64  # letters; a double takes 24
 
 
 def read_ply(path: str | Path) -> Splats:

@@ -7,12 +7,11 @@ HiFi4G: `image_white/<frame>/<cam>.png` with one transforms.json beside, or in t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from gscodec.base.errors import BadInput
 from gscodec.splats.sequence import natural_key
 from gscodec.train.captures.files import read_json
-from gscodec.train.captures.nerfstudio import lens_of, pose_of
+from gscodec.train.captures.nerfstudio import Entry, lens_of, pose_of
 from gscodec.train.captures.rig import Rig, RigView
 from gscodec.train.captures.sources import ImageFiles, read_image
 
@@ -20,7 +19,6 @@ __all__ = ["detect", "read"]
 
 WHITE = "image_white"
 CAMERAS = "transforms.json"
-Entry = dict[str, Any]
 
 
 def detect(folder: Path) -> bool:
